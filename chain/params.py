@@ -1,7 +1,7 @@
 """The parameters of one chain: all that two nodes must agree on before they read a block.
 
-They come from one document per network in `genesis/`; `genesis.load_genesis` reads and checks it. The symbol in capitals
-behind a field is its name in docs/protocol/consensus.md.
+They come from one document per network in `genesis/`; `genesis.load_genesis` reads and checks it. The symbol in
+capitals behind a field is its name in docs/protocol/consensus.md.
 """
 
 from dataclasses import dataclass
