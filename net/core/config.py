@@ -1,0 +1,109 @@
+"""What the operator or the network decides about a mesh: one frozen record with the policy of DESIGN section 3.0."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from chain.primitives.errors import ConfigError
+from chain.primitives.units import Millis
+
+
+class Reachability(Enum):
+    """Who can open a link to this node (DESIGN section 3.4); stands in the flags of its record."""
+
+    PUBLIC = 0
+    """Anyone: its candidates have public addresses, or all peers share its network."""
+    PUNCHABLE = 1
+    """Peers that can punch holes with it."""
+    HARD = 2
+    """Public peers only."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """Settings of one mesh. The defaults are those of mainnet; durations in milliseconds."""
+
+    network_id: bytes
+    """blake2b-256 of the canonical genesis document, 32 bytes: part of every handshake and record."""
+    id_difficulty: int
+    """Argon2 hashes that an id's proof of work costs on average: 2^18 mainnet, 2^10 testnet, 2^4 devnet."""
+    rendezvous_url: str | None = None
+    """Own rendezvous as others reach it (`ws://host:6369`); None if this node runs none. Told to neighbours only."""
+    bootstraps: tuple[str, ...] = ()
+    """First contacts when no anchor answers: `ws://host:port`, or `ws://<64 hex digits>@host:port` to pin the id."""
+    trust_own_clock: bool = False
+    """Sign records before three ids of two first contacts agree on the time. For the first nodes of a network and for
+    devnets, where there is nobody to ask; see `net.core.clock.agreement`."""
+    reachability: Reachability = Reachability.PUBLIC
+    """Claim in the own record."""
+    uplink_class: int = 0
+    """Uplink class in the own record, 0 (unknown) to 15: floor(log2(kB/s)) (DESIGN section 3.5)."""
+    tags: tuple[bytes, ...] = ()
+    """Up to three 2-byte failure-domain tags (operator, country, release) in the own record."""
+
+    own_core: int = 6
+    """Own links always kept."""
+    own_max: int = 8
+    """Own links at most, used while fewer than `links` are listed in all."""
+    own_young: int = 12
+    """Own links at most in the first hour of the id."""
+    young_for: Millis = Millis(3_600_000)
+    """How long an id counts as young."""
+    links: int = 12
+    """Listed links below which own links beyond the core are opened."""
+    cap: int = 24
+    """Listed links at most; a record with more is invalid (wire value)."""
+    cap_heal: int = 32
+    """Listed links at most under the healing flag (wire value)."""
+    confirm_timeout: Millis = Millis(30_000)
+    """A listed link that the other end's record does not confirm by then is closed."""
+    quarantine: Millis = Millis(600_000)
+    """How long an id that did not confirm is neither dialled nor accepted; doubles each time, up to a day."""
+    min_age: Millis = Millis(600_000)
+    """Time since first seen below which an id is chosen only when too few others pass."""
+    ping: Millis = Millis(5_000)
+    """Interval of pings on a link."""
+    dead: Millis = Millis(15_000)
+    """Silence after which a link is closed."""
+    reseed: Millis = Millis(86_400_000)
+    """Interval at which one core slot draws a new secret."""
+    guests: int = 32
+    """Guest links hosted at once."""
+    guest_life: Millis = Millis(60_000)
+    """Longest life of a guest link."""
+    guest_done: int = 3
+    """Listed links with which a guest needs its host no longer."""
+    inbound_pending: int = 4
+    """Inbound links in set-up at once."""
+    setups: int = 8
+    """Link set-ups of either direction at once."""
+    setup_timeout: Millis = Millis(20_000)
+    """From a link's offer or answer to its open data channel."""
+    moves_per_minute: int = 8
+    """Refused or failed slots that may move on to their next hash, a minute."""
+    unlisted_own: int = 2
+    """Own unlisted links (eclipse alarm), kept from UNLISTED_FROM peers on the map upwards."""
+    unlisted_accepted: int = 4
+    """Unlisted links accepted."""
+    anchors: int = 64
+    """Rendezvous URLs remembered across restarts."""
+    offer_life: Millis = Millis(40_000)
+    """Validity of an offer or any direct message."""
+    rendezvous_rate: int = 20
+    """Rendezvous requests taken per second and /24 or /48."""
+    request_timeout: Millis = Millis(10_000)
+    """Silence after which an application request has failed."""
+    aggregate_delay: Millis = Millis(500)
+    """How long records wait to leave as one batch."""
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` that names the first setting out of range."""
+        if len(self.network_id) != 32:
+            raise ConfigError(f"network_id has {len(self.network_id)} bytes, not 32")
+        if self.id_difficulty < 1:
+            raise ConfigError(f"id_difficulty is {self.id_difficulty}, not at least 1")
+        if not 0 <= self.uplink_class <= 15:
+            raise ConfigError(f"uplink_class is {self.uplink_class}, not in 0..15")
+        if len(self.tags) > 3 or any(len(tag) != 2 for tag in self.tags):
+            raise ConfigError("tags are at most three strings of 2 bytes")
+        if not 1 <= self.own_core <= self.own_max <= self.own_young <= self.cap <= self.cap_heal:
+            raise ConfigError("own_core <= own_max <= own_young <= cap <= cap_heal does not hold")
