@@ -1,0 +1,1 @@
+"""One document per network, read by `chain.genesis`: data, no code."""
