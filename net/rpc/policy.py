@@ -1,0 +1,106 @@
+"""Whom the RPC server serves and within which limits: all of it is the operator's to set.
+
+Every limit bounds what a client can make grow; behind each stands what is done when it is reached.
+"""
+
+from dataclasses import dataclass, field
+
+from chain.primitives.units import Millis
+
+KIB = 1024
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RpcLimits:
+    """Bounds on what clients may send, ask, keep and receive."""
+
+    body_bytes: int = 5 * MIB
+    """Longest HTTP body or WebSocket message; above: HTTP 413, or the WebSocket is closed with 1009."""
+    batch_calls: int = 1000
+    """Most calls in a batch; above: one error for the whole batch, nothing is run."""
+    json_parts: int = 100_000
+    """Most brackets, braces and commas in a body: parsed JSON can take thirty times the memory of its text. A batch of
+    1,000 ordinary calls has about 10,000."""
+    json_depth: int = 32
+    """Deepest nesting; a log filter needs 5."""
+    bodies_in_flight_bytes: int = 64 * MIB
+    """Sum of the bodies being read and answered; above: HTTP 503 (clients retry it)."""
+    response_bytes: int = 25 * MIB
+    """Longest answer, single or batch; the calls past it are answered `response too large`."""
+    connections: int = 2_000
+    """Open connections, HTTP and WebSocket; above: closed at once."""
+    connections_per_address: int = 256
+    """The same from one address (loopback excepted, where a reverse proxy or the owner sits)."""
+    websockets: int = 1_500
+    """Open WebSockets; above: HTTP 503."""
+    calls_per_second: int = 500
+    """Sustained calls per address (every call of a batch counts); loopback is excepted. Above: HTTP 429, -32005."""
+    calls_burst: int = 2_000
+    """Calls an address may make at once after a pause; at least `batch_calls`."""
+    addresses: int = 10_000
+    """Addresses whose rate is remembered; above, the one seen longest ago is forgotten."""
+    header_timeout: Millis = Millis(10_000)
+    """A request's line and headers must arrive within this (slow-loris)."""
+    body_timeout: Millis = Millis(15_000)
+    """A body must arrive within this; above: HTTP 408 and the connection is closed."""
+    keepalive: Millis = Millis(60_000)
+    """An idle HTTP connection is closed after this."""
+    call_timeout: Millis = Millis(20_000)
+    """Longest answer of one call or batch before it gets -32002."""
+    workers: int = 2
+    """Threads for calls that scan (logs, whole blocks, proofs)."""
+    worker_queue: int = 64
+    """Calls waiting for a worker; above: -32005."""
+    filters: int = 2_000
+    """Filters in all; above: -32005."""
+    filters_per_owner: int = 128
+    """Filters of one address or WebSocket."""
+    filter_idle: Millis = Millis(300_000)
+    """A filter not asked for this long is forgotten (`filter not found`)."""
+    filter_backlog: int = 10_000
+    """Hashes a filter may collect between two questions; above, it is forgotten."""
+    subscriptions_per_socket: int = 64
+    """Subscriptions of one WebSocket; above: -32005."""
+    notifications_queued: int = 512
+    """Notifications waiting for a slow WebSocket; above, it is closed with 1013."""
+    log_blocks: int = 10_000
+    """Blocks one `eth_getLogs` may span."""
+    log_receipts: int = 200_000
+    """Receipts one `eth_getLogs` may read."""
+    log_results: int = 10_000
+    """Logs one `eth_getLogs` may return."""
+    log_criteria: int = 1_000
+    """Addresses, and topics per position, of a log filter."""
+    fee_history_blocks: int = 1_024
+    """Most blocks of `eth_feeHistory`; more are cut to this, as clients expect."""
+    fee_percentiles: int = 100
+    proof_slots: int = 1_024
+    """Slots of one `eth_getProof`."""
+    call_data_bytes: int = 128 * KIB
+    """Data of one call or estimate."""
+    work_wait: Millis = Millis(25_000)
+    """How long `mappemonde_getWork` waits for new work; below the 30 s after which proxies cut a silent answer."""
+    work_waiters: int = 256
+    """Miners waiting at once."""
+    map_page: int = 1_000
+    """Peers in one answer of `mappemonde_mapNodes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcPolicy:
+    """Where the server listens and whom it answers."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; loopback by default."""
+    port: int = 8545
+    """HTTP and, at `/ws`, WebSocket; 0 takes a free port."""
+    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
+    """Names and addresses a request's Host header may carry (without port), against DNS rebinding; `*` for all.
+    The address in `host` is always allowed unless it is a wildcard."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins (`https://app.example`) whose pages may call; `*` for all; none by default."""
+    admin_token: str | None = None
+    """Bearer token of the admin methods, at least 32 characters; None turns them off. The composition root reads it
+    from a file: it is never on a command line."""
+    limits: RpcLimits = field(default_factory=RpcLimits)

@@ -1,0 +1,363 @@
+"""What the RPC server consumes, as it wants to see it; `cli/node.py` passes the objects that fit.
+
+All methods that are not `async` must answer from memory or by a few database reads, from any thread, and never wait
+for a lock that block import holds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from chain.block import ChainedHeader
+from chain.params import ChainParams
+from chain.ports import TransactionPlace
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Address, Gas, Hash32, Height, Millis, Wei
+from chain.receipt import Receipt
+from chain.transaction import SignedTransaction, Transaction
+
+
+class AccountFacts(Protocol):
+    """An account as the state trie holds it; `chain.state.Account` fits."""
+
+    @property
+    def nonce(self) -> int:
+        """Number of transactions sent."""
+
+    @property
+    def balance(self) -> Wei:
+        """Balance in wei."""
+
+    @property
+    def storage_root(self) -> Hash32:
+        """Root of the account's storage trie."""
+
+    @property
+    def code_hash(self) -> Hash32:
+        """Keccak-256 of the code; that of nothing for every account but the staking account."""
+
+
+class StateReader(Protocol):
+    """The state after one block, read only."""
+
+    def account(self, address: Address) -> AccountFacts:
+        """Return the account; an empty one if the trie has none."""
+
+    def storage(self, address: Address, slot: Hash32) -> int:
+        """Return the value of a storage slot, 0 if there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageProof:
+    """A slot with its Merkle proof."""
+
+    slot: Hash32
+    value: int
+    proof: tuple[bytes, ...]
+    """RLP of the trie nodes from the storage root down."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateProof:
+    """An account and some of its slots with Merkle proofs (EIP-1186)."""
+
+    nonce: int
+    balance: Wei
+    storage_root: Hash32
+    code_hash: Hash32
+    proof: tuple[bytes, ...]
+    """RLP of the trie nodes from the state root down."""
+    storage: tuple[StorageProof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CallRequest:
+    """A transaction as `eth_call` and `eth_estimateGas` describe it: unsigned, everything optional."""
+
+    sender: Address
+    to: Address | None
+    """None stands for a contract creation, which this chain refuses."""
+    gas: Gas | None
+    gas_price: Wei | None
+    """Price the caller would pay per gas; None or 0 asks for no payment of gas."""
+    value: Wei
+    data: bytes
+    access_list_addresses: int
+    """Number of addresses in the access list (each costs 2,400 gas)."""
+    access_list_slots: int
+    """Number of storage keys in the access list (each costs 1,900 gas)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """What a call would do."""
+
+    succeeded: bool
+    output: bytes
+    """Return data, or ABI-encoded revert data."""
+    gas_used: Gas
+
+
+class ChainReader(Protocol):
+    """The canonical chain and the stored blocks beside it."""
+
+    def head(self) -> ChainedHeader:
+        """Return the canonical head; its state is readable from the moment this returns it."""
+
+    def safe(self) -> ChainedHeader:
+        """Return the block that fork choice holds `safe` (rule 7)."""
+
+    def finalized(self) -> ChainedHeader:
+        """Return the block that fork choice holds `finalized` (rule 7)."""
+
+    def header(self, block_id: Hash32) -> ChainedHeader | None:
+        """Return a stored header, canonical or not."""
+
+    def header_at(self, height: Height) -> ChainedHeader | None:
+        """Return the canonical header of a height, None above the head."""
+
+    def transactions(self, block: ChainedHeader) -> tuple[Transaction, ...]:
+        """Return the body of a stored block."""
+
+    def receipts(self, block: ChainedHeader) -> tuple[Receipt, ...]:
+        """Return the receipts of an executed block, as many as it has transactions."""
+
+    def place(self, tx_hash: Hash32) -> TransactionPlace | None:
+        """Return where a transaction stands on the canonical chain."""
+
+    def state(self, block: ChainedHeader) -> StateReader | None:
+        """Return the state after a block, None when it has been pruned."""
+
+    def prove(self, block: ChainedHeader, address: Address, slots: Sequence[Hash32]) -> StateProof | None:
+        """Return an account's proof after a block, None when its state has been pruned."""
+
+    def code(self, address: Address) -> bytes:
+        """Return what `eth_getCode` shows: the staking account's marker, nothing for all others."""
+
+    def call(self, block: ChainedHeader, request: CallRequest) -> CallOutcome:
+        """Run a call on the state after a block. Raises `InvalidTransaction` when it could not even begin."""
+
+    def estimate(self, block: ChainedHeader, request: CallRequest) -> CallOutcome:
+        """Run a call for its gas: `gas_used` is the gas limit to send it with. Raises `InvalidTransaction`."""
+
+    def sender(self, tx: Transaction) -> Address:
+        """Return the sender of a mined transaction (65 µs unless remembered; releases the GIL)."""
+
+    def supply(self, block: ChainedHeader) -> "SupplyFacts":
+        """Return what has been issued and burnt up to a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyFacts:
+    """Where all coins came from and went, up to one block."""
+
+    premine: Wei
+    subsidies: Wei
+    ticket_rewards: Wei
+    burnt: Wei
+    """Base fees destroyed."""
+    staked: Wei
+    """Balance held by the staking account."""
+
+
+class PoolReader(Protocol):
+    """The memory pool."""
+
+    def by_hash(self, tx_hash: Hash32) -> SignedTransaction | None:
+        """Return a waiting transaction."""
+
+    def next_nonce(self, address: Address) -> int | None:
+        """Return the nonce after the sender's waiting, gapless transactions; None when it has none waiting."""
+
+    def best(self, base_fee: Wei) -> Iterable[SignedTransaction]:
+        """Yield what a block at this base fee would take, best tip first and each sender's nonces in order."""
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many transactions are pending (could be mined next) and queued (wait for a nonce)."""
+
+
+class Submitter(Protocol):
+    """Takes transactions in for the pool and the network."""
+
+    async def submit(self, raw: bytes) -> Hash32:
+        """Check, journal and pool a raw transaction, hand it to the network, and return its hash.
+
+        Raises `InvalidTransaction` whose text is one of shared/WALLET_RPC.md's. When it returns, `PoolReader.by_hash`
+        knows the transaction.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SyncProgress:
+    """How far a catching-up node has come."""
+
+    starting: int
+    """Height at which this catch-up began."""
+    current: int
+    highest: int
+    """Best height that neighbours claim."""
+
+
+class NodeFacts(Protocol):
+    """What the node knows of itself."""
+
+    @property
+    def params(self) -> ChainParams:
+        """Parameters of the chain."""
+
+    @property
+    def client_version(self) -> str:
+        """Text of `web3_clientVersion`: `Mappemonde/v0.1.0/linux/python3.11.7`."""
+
+    @property
+    def started_at(self) -> Millis:
+        """When the node started, ms since the epoch."""
+
+    def sync(self) -> SyncProgress | None:
+        """Return the progress of a catch-up, None when the node follows the head."""
+
+    def roles(self) -> Mapping[str, bool]:
+        """Return what the node does besides following: `mining`, `staking`, `rendezvous`."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFact:
+    """A neighbour."""
+
+    id: PeerId
+    kind: str
+    """`listed`, `unlisted` or `guest` (`net.core.effects.LinkKind`)."""
+    outbound: bool
+    """Whether this node chose the link."""
+    since: Millis
+    """When the handshake was done, ms since the epoch."""
+    rtt: Millis | None
+    """Round trip of the last ping, ms; None before the first."""
+    head_height: int | None
+    """Best height the neighbour told of."""
+    bytes_in: int
+    bytes_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class MapNode:
+    """A peer on the global map."""
+
+    id: PeerId
+    born: Millis
+    seen: Millis
+    """Signing time of its newest record."""
+    reachability: str
+    """`public`, `punchable` or `hard`."""
+    degree: int
+    """Confirmed links."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapLink:
+    """A link that both ends list."""
+
+    origin: PeerId
+    """The end that chose it."""
+    target: PeerId
+    rtt_class: int
+
+
+class NetworkFacts(Protocol):
+    """What the mesh knows. Never an address of a peer."""
+
+    @property
+    def own_id(self) -> PeerId:
+        """This node's peer id."""
+
+    def peers(self) -> Sequence[PeerFact]:
+        """Return the neighbours, longest-lived first."""
+
+    def map_size(self) -> tuple[int, int]:
+        """Return the numbers of peers and confirmed links on the map, this node included."""
+
+    def map_nodes(self, after: PeerId | None, limit: int) -> Sequence[MapNode]:
+        """Return up to `limit` peers of the map in the order of their ids, those after `after`."""
+
+    def map_links(self, node: PeerId) -> Sequence[MapLink]:
+        """Return the confirmed links that a peer chose (so that each link of the map is listed once)."""
+
+    def health(self) -> Mapping[str, int | float | str]:
+        """Return the figures of the map's health (DESIGN section 3.6) by name; empty until computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a miner hashes."""
+
+    id: Hash32
+    """Names the work; new when the parent, the transactions or the ticket change."""
+    header: bytes
+    """Encoded header; its last 8 bytes are the nonce, for the miner to turn."""
+    height: int
+    parent_id: Hash32
+    log_target: int
+    """lt of the block, Q16 (rule 2)."""
+    seal_floor: int
+    """Weakest seal that is a block: log2_q16(pow + 1) at most this (rule 4)."""
+    share_log_target: int
+    """Weakest seal worth submitting as a share, Q16."""
+    memory_kib: int
+    """Memory of the Argon2id seal."""
+
+
+class ShareVerdict(Enum):
+    """What became of a submitted nonce."""
+
+    BEST = "best"
+    """The best seal known for its parent: kept and, when ripe, published."""
+    SHARE = "share"
+    """A valid share, counted for the worker, but a better seal is known."""
+    STALE = "stale"
+    """The work is no longer current."""
+    WEAK = "weak"
+    """The hash misses the share's target."""
+
+
+class MiningWork(Protocol):
+    """Work for miners in other processes."""
+
+    def current(self) -> Work | None:
+        """Return the work of this moment, None while the node does not mine (catching up, or no reward address)."""
+
+    async def submit(self, work_id: Hash32, nonce: bytes, worker: str) -> ShareVerdict:
+        """Hash the work with the nonce (in a worker thread), count the share, and keep the seal if it is the best."""
+
+
+@dataclass(frozen=True, slots=True)
+class BanFact:
+    """A peer that is kept away."""
+
+    id: PeerId
+    reason: str
+    until: Millis
+
+
+class AdminActions(Protocol):
+    """What only the operator, by token, may ask."""
+
+    def bans(self) -> Sequence[BanFact]:
+        """Return the bans in force."""
+
+    def unban(self, peer: PeerId) -> bool:
+        """Lift a ban; False if there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RpcParts:
+    """All that the methods read and call."""
+
+    chain: ChainReader
+    pool: PoolReader
+    submitter: Submitter
+    node: NodeFacts
+    network: NetworkFacts
+    mining: MiningWork | None = None
+    """None on a node that gives no work; `mappemonde_getWork` then says so."""
+    admin: AdminActions | None = None
