@@ -152,7 +152,7 @@ class Validate:
 
     topic: int
     key: bytes
-    """The relay's name for the message: blake2b-128 of the payload."""
+    """The relay's name for the message: blake2b-128 of its topic (2 bytes, big-endian) and payload."""
     payload: bytes
     sender: PeerId
     """The neighbour it came from, not its author."""
