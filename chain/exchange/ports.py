@@ -1,0 +1,59 @@
+"""What the exchange needs to read, as it sees it. All of it is called on the loop's thread and must be quick."""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Protocol
+
+from chain.block import ChainedHeader
+from chain.ports import EpochStake
+from chain.primitives.units import Hash32
+from chain.transaction import SignedTransaction
+
+
+class BlockSource(Protocol):
+    """The imported chain: `storage.chain_store` and the importer's head behind one face."""
+
+    def head(self) -> ChainedHeader:
+        """Return the adopted head."""
+
+    def chained(self, block_id: Hash32) -> ChainedHeader | None:
+        """Return an imported header in its place, canonical or not; None if it is not stored."""
+
+    def canonical_id(self, height: int) -> Hash32 | None:
+        """Return the id of the canonical block of a height."""
+
+    def body(self, block_id: Hash32) -> bytes | None:
+        """Return the encoded body of an imported block."""
+
+
+class StakeSource(Protocol):
+    """The stake registry's snapshots by branch; `importer.Importer` implements it."""
+
+    def epoch_stake(self, parent: ChainedHeader) -> EpochStake:
+        """Return what the block after `parent` is judged against. `parent` is imported."""
+
+
+class PoolReader(Protocol):
+    """What the exchange looks up in the mempool; `mempool.pool.Mempool` implements it."""
+
+    def get(self, tx_hash: Hash32) -> SignedTransaction | None:
+        """Return a transaction of the pool."""
+
+    def hashes(self) -> Iterable[Hash32]:
+        """Return the hashes of all transactions of the pool: short ids are matched against them."""
+
+    def is_settled(self, tx_hash: Hash32, age: int, now: int) -> bool:
+        """Tell whether a transaction has been in the pool for at least `age` ms, so that others have it too."""
+
+
+class ImportOutcome(Enum):
+    """What the importer said of a block; the names are those of `importer.ImportStatus`, and INVALID for a raise."""
+
+    ADOPTED = "adopted"
+    SIDE = "side"
+    UNRIPE = "unripe"
+    KNOWN = "known"
+    ORPHAN = "orphan"
+    """The importer lacks the parent: it forgot it, or gave it up."""
+    INVALID = "invalid"
+    """`InvalidBlock` was raised: no descendant can be valid either."""

@@ -1,0 +1,35 @@
+"""The topics on which nodes speak of chain objects: their numbers on the wire and the longest payload of each.
+
+The composition root registers each of them with the mesh as a `TopicSpec`. Numbers are part of the protocol and are
+never used again for anything else.
+"""
+
+from enum import IntEnum
+
+from chain.primitives.units import Millis
+
+
+class Topic(IntEnum):
+    """Numbers of the chain's topics; 1 to 15 are the chain's, applications begin at 64."""
+
+    BLOCK = 1
+    """Published: a sealed header, its ticket and a compact body (`compact.encode_compact`)."""
+    TRANSACTION = 2
+    """Published: one transaction as it is hashed (`Transaction.raw`)."""
+    SYNC = 3
+    """Requests and responses: status, headers by locator, bodies by id, parts of a body (`messages`)."""
+
+
+BLOCK_MAX_BYTES = (1 << 20) + (64 << 10)
+"""Longest BLOCK payload: a body of 1 MiB that is prefilled whole, its short ids and the header."""
+
+TRANSACTION_MAX_BYTES = 128 << 10
+"""Longest TRANSACTION payload: what go-ethereum's pool takes; a longer one is dropped before it is parsed."""
+
+SYNC_MAX_BYTES = 2 << 20
+"""Longest SYNC request or response: the mesh's PAYLOAD_MAX (DESIGN section 3.0)."""
+
+REQUEST_TIMEOUT = Millis(20_000)
+"""Longest time a SYNC request is waited for; then its work goes to another peer and this one gets a strike.
+
+A 1 MiB body over an aiortc link on a Raspberry Pi takes 1 to 2 s; ten of those still fit."""
