@@ -5,6 +5,7 @@ import json
 from urllib.parse import urlsplit
 
 from chain.primitives.errors import NodeError
+from cli.exit_codes import ExitCode
 
 TIMEOUT_SECONDS = 30.0
 MAX_REPLY_BYTES = 64 << 20
@@ -14,9 +15,13 @@ MAX_REPLY_BYTES = 64 << 20
 class RpcUnreachable(NodeError):
     """No node answers at the address."""
 
+    exit_code = ExitCode.RPC
+
 
 class RpcRefused(NodeError):
     """The node answered with an error."""
+
+    exit_code = ExitCode.RPC
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(message)
@@ -57,7 +62,9 @@ class RpcClient:
             raw = response.read(MAX_REPLY_BYTES + 1)
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise RpcUnreachable(f"no node answers at {self.url} ({reason}); is it running? --rpc names another") from None
+            raise RpcUnreachable(
+                f"no node answers at {self.url} ({reason}); is it running? --rpc names another"
+            ) from None
         finally:
             connection.close()
         if response.status != http.HTTPStatus.OK:

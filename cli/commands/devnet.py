@@ -1,0 +1,76 @@
+"""`devnet`: a network of node processes on this machine, with a live table."""
+
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from cli.devnet.plan import MAX_NODES, MINERS
+
+MNEMONIC = "test test test test test test test test test test test junk"
+"""The developers' mnemonic of Hardhat and Foundry; its accounts are prefunded on the devnet and nowhere else."""
+
+
+@click.command("devnet")
+@click.option(
+    "--nodes", type=click.IntRange(1, MAX_NODES), default=4, show_default=True, help="Node processes to start."
+)
+@click.option("--fresh", is_flag=True, help="Forget the chain of the last devnet and start anew.")
+@click.option(
+    "--datadir", type=click.Path(path_type=Path), help="Directory of the devnet (default: under the user's data)."
+)
+@click.option(
+    "--port-offset", type=click.IntRange(0, 50_000), default=0, show_default=True, help="Added to every port."
+)
+def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: int) -> None:
+    """Run a network of nodes on this machine: two mine, all of them answer wallets.
+
+    Node i listens on RPC port 8545 + 10 i, metrics port 9469 + 10 i and rendezvous port 6369 + 10 i. The accounts of
+    the well-known mnemonic "test test ... junk" hold 10,000 coins each. Ctrl-C stops all nodes; the next start
+    continues the same chain, --fresh starts a new one.
+    """
+    from chain.genesis import load_genesis
+    from cli.clock import wall_millis
+    from cli.datadir import default_datadir, load_identity, make_datadir
+    from cli.devnet.plan import plan_devnet
+    from cli.devnet.supervisor import Supervisor, prepare_directory
+    from cli.devnet.table import watch
+
+    root = datadir if datadir is not None else default_datadir("devnet").root
+    prepare_directory(root, fresh=fresh)
+    genesis = load_genesis("devnet")
+    accounts = [f"0x{address.hex()}" for address in genesis.allocations]
+    plans = plan_devnet(root, nodes, port_offset, tuple(accounts[-MINERS:]))
+    identity = load_identity(make_datadir(str(plans[0].datadir), "devnet"), genesis.params, wall_millis(), lambda: None)
+    supervisor = Supervisor(plans)
+    stopping = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    click.echo(f"starting {nodes} nodes in {root} ...")
+    try:
+        supervisor.start(f"ws://{identity.peer.hex()}@127.0.0.1:{plans[0].rendezvous_port}", stopping)
+        if not stopping.is_set():
+            _introduce(plans[0].rpc_url, accounts)
+            watch(supervisor, genesis.params, stopping)
+    finally:
+        click.echo("stopping ...")
+        clean = supervisor.stop()
+        click.echo(
+            "all nodes have stopped; the next `mappemonde devnet` goes on from here" if clean else "killed a node"
+        )
+
+
+def _introduce(rpc_url: str, accounts: list[str]) -> None:
+    from cli.rpc_client import RpcClient
+
+    chain_id = RpcClient(rpc_url).call("eth_chainId")
+    click.echo(f"chain id {int(str(chain_id), 16)}; funded accounts of the mnemonic `{MNEMONIC}`:")
+    for index, address in enumerate(accounts):
+        click.echo(f"  {index}  {address}")
+    click.echo("try  cast balance " + accounts[0] + f" --rpc-url {rpc_url}\n")

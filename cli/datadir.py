@@ -1,0 +1,116 @@
+"""What lies in a node's data directory, and how its identity comes to be.
+
+```
+identity.key   the node's secret key and proof of work, readable by the owner alone
+chain/         the database: blocks, state, map records, mempool journal, blobs of the network
+rpc.token      the token that admin calls of the RPC need, readable by the owner alone
+```
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from chain.params import ChainParams
+from chain.primitives.errors import Malformed, StorageError
+from chain.primitives.units import Millis
+from net.core.identity.identity import Identity, create_identity, decode_identity, encode_identity, proof_current, renew
+
+TOKEN_CHARACTERS = 43
+"""Length of an admin token: 32 random bytes in URL-safe base64."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDir:
+    """Paths in one node's directory."""
+
+    root: Path
+
+    @property
+    def identity_file(self) -> Path:
+        """The node's key."""
+        return self.root / "identity.key"
+
+    @property
+    def database(self) -> Path:
+        """The LevelDB directory."""
+        return self.root / "chain"
+
+    @property
+    def token_file(self) -> Path:
+        """The admin token of the RPC."""
+        return self.root / "rpc.token"
+
+
+def default_datadir(network: str) -> DataDir:
+    """Return the directory of a network's node where this system keeps users' data."""
+    return DataDir(Path(platformdirs.user_data_dir("mappemonde", appauthor=False)) / network)
+
+
+def make_datadir(path: str, network: str) -> DataDir:
+    """Make the directory at `path`, or the network's default one. Raises `StorageError`."""
+    datadir = DataDir(Path(path).expanduser()) if path else default_datadir(network)
+    try:
+        datadir.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StorageError(f"cannot make the data directory {datadir.root}: {error.strerror}") from None
+    return datadir
+
+
+def load_identity(datadir: DataDir, params: ChainParams, now: Millis, search: Callable[[], None]) -> Identity:
+    """Return the node's identity with a current proof of work, made and stored when there is none.
+
+    `search` is called before a proof is searched, which takes minutes on mainnet: say so to the operator. Raises
+    `StorageError` when the file cannot be read, written or understood.
+    """
+    file = datadir.identity_file
+    try:
+        raw = file.read_bytes() if file.exists() else None
+    except OSError as error:
+        raise StorageError(f"cannot read the identity {file}: {error.strerror}") from None
+    if raw is None:
+        search()
+        identity = create_identity(os.urandom, now, params.id_difficulty)
+        write_private(file, encode_identity(identity))
+        return identity
+    try:
+        identity = decode_identity(raw)
+    except Malformed as error:
+        raise StorageError(
+            f"{file} is damaged ({error}): restore it from a backup, or move it away to begin with a new identity"
+        ) from None
+    if not proof_current(identity, now):
+        search()
+        identity = renew(identity, now, params.id_difficulty)
+        write_private(file, encode_identity(identity))
+    return identity
+
+
+def load_token(datadir: DataDir) -> str:
+    """Return the admin token, made at the first call. Raises `StorageError`."""
+    try:
+        token = datadir.token_file.read_text().strip() if datadir.token_file.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StorageError(f"cannot read {datadir.token_file}: {error}") from None
+    if len(token) != TOKEN_CHARACTERS:
+        token = secrets.token_urlsafe(32)
+        write_private(datadir.token_file, token.encode())
+    return token
+
+
+def write_private(file: Path, raw: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all. Raises `StorageError`."""
+    partial = file.with_name(file.name + ".partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(raw)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(file)
+    except OSError as error:
+        raise StorageError(f"cannot write {file}: {error.strerror}") from None

@@ -1,0 +1,77 @@
+"""The command `mappemonde`: commands are loaded when they are asked for, so that `--help` is quick."""
+
+import importlib
+import sys
+
+import click
+
+from chain.primitives.errors import ConfigError, NodeError, StorageError
+from cli.exit_codes import ExitCode
+
+COMMANDS = {
+    "run": ("cli.commands.run", "Run a full node."),
+    "init": ("cli.commands.run", "Make a data directory with a new identity."),
+    "devnet": ("cli.commands.devnet", "Run a network of nodes on this machine."),
+    "status": ("cli.commands.network", "Show what a node is doing."),
+    "peers": ("cli.commands.network", "Show a node's neighbours."),
+    "map": ("cli.commands.network", "Show the global map as a node sees it."),
+}
+"""Module and summary of each command, in the order of `--help`."""
+
+
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command), "each module names its commands <name>_command"
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="mappemonde")
+def cli() -> None:
+    """Mappemonde: a blockchain full node whose network knows its own map.
+
+    Start with `mappemonde devnet`, a whole network on this machine. docs/operator.md tells the rest.
+    """
+
+
+def main() -> None:
+    """Run the command line: one line for an expected error, with its exit code (`cli.exit_codes`)."""
+    try:
+        sys.exit(cli.main(standalone_mode=False))
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(ExitCode.USAGE)
+    except NodeError as error:
+        click.echo(f"mappemonde: {error}", err=True)
+        sys.exit(exit_code_of(error))
+
+
+def exit_code_of(error: NodeError) -> ExitCode:
+    """Return the exit code of an expected error."""
+    named = getattr(error, "exit_code", None)
+    if isinstance(named, ExitCode):
+        return named
+    if isinstance(error, ConfigError):
+        return ExitCode.USAGE
+    if isinstance(error, StorageError):
+        return ExitCode.STORAGE
+    return ExitCode.REFUSED
+
+
+if __name__ == "__main__":
+    main()
