@@ -1,0 +1,159 @@
+"""LevelDB behind the key-value port, with errors that say what to do.
+
+LevelDB writes a batch to its log before it answers, so that a batch survives the end of the process without `durable`
+and a loss of power with it. The price of `durable` is one fdatasync: bench/storage_commit.py.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import plyvel
+
+from chain.primitives.errors import StorageError
+
+BLOCK_CACHE_BYTES = 16 << 20
+"""LevelDB's cache of uncompressed blocks. Our own caches sit above it; a Raspberry Pi has room for this."""
+
+WRITE_BUFFER_BYTES = 8 << 20
+"""Size of the table in memory before it is sorted to disk; two of them may be alive at once."""
+
+BLOOM_BITS = 10
+"""Bits per key of the filters that spare a disk read for absent keys: 1 % false positives."""
+
+MAX_OPEN_FILES = 256
+"""Tables kept open, 2 MiB each; well below the usual limit of 1024 descriptors, which links need too."""
+
+
+class _Database(Protocol):
+    """What we use of plyvel.DB, which has no types."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+    def write_batch(self, *, transaction: bool = ..., sync: bool = ...) -> "_Batch": ...
+    def iterator(self, *, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+    def close(self) -> None: ...
+
+
+class _Batch(Protocol):
+    def put(self, key: bytes, value: bytes) -> None: ...
+    def delete(self, key: bytes) -> None: ...
+    def write(self) -> None: ...
+
+
+class LevelStore:
+    """`kv.KeyValueStore` over one LevelDB directory; made by `open_level`."""
+
+    def __init__(self, database: _Database, path: Path) -> None:
+        self._database = database
+        self._path = path
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value of a key, None if there is none."""
+        try:
+            return self._database.get(key)
+        except (plyvel.Error, RuntimeError) as error:
+            raise explain(self._path, error) from None
+
+    def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = (), *, durable: bool) -> None:
+        """Carry out all deletes, then all puts, as one atomic batch; `durable` waits for the disk."""
+        try:
+            batch = self._database.write_batch(sync=durable)
+            for key in deletes:
+                batch.delete(key)
+            for key, value in puts.items():
+                batch.put(key, value)
+            batch.write()
+        except (plyvel.Error, RuntimeError) as error:
+            raise explain(self._path, error) from None
+
+    def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the pairs whose key begins with `prefix`, in the order of keys, as they stand now."""
+        try:
+            # The iterator takes its snapshot here, not at the first `next`.
+            return self._walk(self._database.iterator(prefix=prefix))
+        except (plyvel.Error, RuntimeError) as error:
+            raise explain(self._path, error) from None
+
+    def _walk(self, pairs: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+        try:
+            yield from pairs
+        except (plyvel.Error, RuntimeError) as error:
+            raise explain(self._path, error) from None
+
+    def close(self) -> None:
+        """Release the directory's lock."""
+        self._database.close()
+
+
+def open_level(path: Path) -> LevelStore:
+    """Open the database in a directory, made if it is not there.
+
+    Raises `StorageError` when another process has it open, it is damaged, the disk is full or it may not be written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        database: _Database = plyvel.DB(
+            str(path),
+            create_if_missing=True,
+            lru_cache_size=BLOCK_CACHE_BYTES,
+            write_buffer_size=WRITE_BUFFER_BYTES,
+            bloom_filter_bits=BLOOM_BITS,
+            max_open_files=MAX_OPEN_FILES,
+        )
+    except (plyvel.Error, OSError) as error:
+        raise explain(path, error) from None
+    return LevelStore(database, path)
+
+
+def repair_level(path: Path) -> None:
+    """Rebuild the tables of a damaged database from what can be read; the rest is set aside in `lost/`.
+
+    Raises `StorageError` when another process has the database open or it cannot be repaired.
+    """
+    if not path.is_dir():
+        raise StorageError(f"there is no database in {path}")
+    try:
+        plyvel.repair_db(str(path), create_if_missing=False)
+    except (plyvel.Error, OSError) as error:
+        raise explain(path, error) from None
+
+
+def explain(path: Path, error: Exception) -> StorageError:
+    """Return the error of LevelDB or the system as one line that names the directory and says what to do."""
+    raw = error.args[0] if error.args else ""
+    text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(error)
+    if isinstance(error, RuntimeError):
+        return StorageError(f"the database in {path} is closed")
+    for sign, advice in _ADVICE:
+        if sign in text:
+            return StorageError(advice.format(path=path, text=text))
+    if isinstance(error, plyvel.CorruptionError):
+        return StorageError(_DAMAGED.format(path=path, text=text))
+    return StorageError(f"the database in {path} cannot be used: {text}")
+
+
+_DAMAGED = "the database in {path} is damaged ({text}): make a copy of it, then run `mappemonde db repair`; nothing was deleted"
+
+_ADVICE = (
+    (
+        "already held by process",
+        "the database in {path} is in use by this process already: two nodes cannot share a directory",
+    ),
+    (
+        "Resource temporarily unavailable",
+        "the database in {path} is in use by another process: stop that node first or choose another --datadir",
+    ),
+    ("No space left", "the disk that holds the database in {path} is full: free some space and start again"),
+    ("Disk quota", "the disk quota for the database in {path} is used up: free some space and start again"),
+    ("Permission denied", "no permission to write the database in {path}: check who owns that directory"),
+    ("Read-only file system", "the database in {path} lies on a read-only file system: choose another --datadir"),
+    ("Too many open files", "too many open files to use the database in {path}: raise the limit (`ulimit -n`)"),
+    ("Not a directory", "{path} is not a directory: choose another --datadir"),
+    ("File exists", "{path} is not a directory: choose another --datadir"),
+    ("Input/output error", "the disk that holds the database in {path} fails ({text}): check the disk, keep a copy"),
+    ("orruption", _DAMAGED),
+    ("missing files", _DAMAGED),
+    ("CURRENT", _DAMAGED),
+    ("MANIFEST", _DAMAGED),
+)
+"""Part of the error's text, and what is told instead; the first that fits."""
