@@ -1,0 +1,57 @@
+"""Whole-map views made from the columns: transient arrays in the order of the ids."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from net.core.map._edges import CONFIRMED, INBOUND, Edges
+from net.core.map._rows import ALIVE, RECORD_FLAGS, UNCHECKED, UPLINK, Rows
+from net.core.map.view import MapTable
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+
+def _order(rows: Rows) -> npt.NDArray[np.int64]:
+    """Return the live rows in ascending order of their ids."""
+    alive = np.flatnonzero(rows.flags[: rows.used] & ALIVE)
+    heads = rows.ids.reshape(-1, 32)[alive].copy().view(">u8").reshape(-1, 4)
+    order = np.lexsort((heads[:, 3], heads[:, 2], heads[:, 1], heads[:, 0]))
+    return alive[order]
+
+
+def table(rows: Rows, edges: Edges) -> MapTable:
+    """Return all live peers as arrays."""
+    order = _order(rows)
+    owners, positions = edges.positions()
+    outward = (edges.cells[positions] & INBOUND) == 0
+    own = np.bincount(owners[outward], minlength=max(rows.used, 1)).astype(np.uint8)
+    return MapTable(
+        ids=rows.ids.reshape(-1, 32)[order],
+        born=rows.times(rows.born_high, rows.born_low)[order],
+        seq=rows.times(rows.seq_high, rows.seq_low)[order],
+        flags=rows.flags[order] & np.uint8(RECORD_FLAGS),
+        uplink=rows.meta[order] & np.uint8(UPLINK),
+        tags=rows.tags.reshape(-1, 3)[order],
+        listed=rows.count[order],
+        own=own[order],
+        confirmed=rows.confirmed[order],
+        first_seen=rows.first_seen[order].astype(np.int64) * 1000,
+        checked=(rows.meta[order] & UNCHECKED) == 0,
+    )
+
+
+def adjacency(rows: Rows, edges: Edges) -> "csr_array":
+    """Return the symmetric matrix of confirmed links."""
+    from scipy.sparse import csr_array  # noqa: PLC0415 (scipy takes 0.2 s to load and not every command needs it)
+
+    order = _order(rows)
+    place = np.zeros(rows.used, dtype=np.int64)
+    place[order] = np.arange(len(order))
+    owners, positions = edges.positions()
+    cells = edges.cells[positions]
+    both = (cells & CONFIRMED) != 0
+    ends = (place[owners[both]], place[(cells[both] >> 8).astype(np.int64)])
+    ones = np.ones(len(ends[0]), dtype=np.int8)
+    return csr_array((ones, ends), shape=(len(order), len(order)))
