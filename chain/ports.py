@@ -48,6 +48,9 @@ class SealRules(Protocol):
     def check_seal(self, sealed: SealedHeader) -> None:
         """Check the claimed hash by one Argon2id. Raises `InvalidBlock`. 2 ms, releases the GIL: for workers."""
 
+    def schedule_work(self, block: ChainedHeader) -> int:
+        """Return W(lt) of a block: the weight the schedule gives it, whatever its hash shows (rule 7's unit)."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredBlock:
@@ -104,6 +107,9 @@ class ChainStore(NodeReader, Protocol):
 
     def canonical_id(self, height: int) -> Hash32 | None:
         """Return the id of the canonical block of a height."""
+
+    def ids_at(self, height: int) -> tuple[Hash32, ...]:
+        """Return the ids of all stored blocks of a height, canonical or not."""
 
     def transaction_place(self, tx_hash: Hash32) -> TransactionPlace | None:
         """Return where a transaction stands on the canonical chain, None if it does not."""

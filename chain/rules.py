@@ -22,6 +22,7 @@ class Rule(Enum):
     PARENT_TIME = "parent_time is not the parent's time"
     PARENT_ERR = "parent_err is not the parent's schedule error"
     GENESIS = "not this network's genesis block"
+    INVALID_PARENT = "descends from an invalid block"
     # consensus
     MINED_AT = "mined_at is too early or out of range"
     SEAL_TOO_WEAK = "seal misses the target by more than the floor"
@@ -64,6 +65,12 @@ class TxRule(Enum):
     TIP_ABOVE_FEE = "max priority fee per gas higher than max fee per gas"
     FEE_BELOW_BASE = "max fee per gas less than block base fee"
     VALUE_RANGE = "a value is out of range"
+    # the pool's own: they depend on what it holds
+    ALREADY_KNOWN = "already known"
+    REPLACEMENT = "replacement transaction underpriced"
+    UNDERPRICED = "transaction underpriced"
+    ACCOUNT_LIMIT = "account limit exceeded"
+    POOL_FULL = "txpool is full"
 
 
 class InvalidBlock(RemoteError):

@@ -16,6 +16,7 @@ from consensus.ripening import (
     handicap_cap,
     seal_bits,
     seal_passes_floor,
+    work_at,
 )
 from consensus.schedule import next_error, next_log_target
 from consensus.seal import seal_hash
@@ -58,6 +59,10 @@ class ConsensusRules:
         actual = seal_hash(self._params, encode_header(sealed.header))
         if actual != sealed.pow:
             raise InvalidBlock(Rule.FALSE_CLAIM, expected=f"{actual:064x}", got=f"{sealed.pow:064x}")
+
+    def schedule_work(self, block: ChainedHeader) -> int:
+        """Return W(lt) of a block: the weight the schedule gives it, the unit of `safe` and `finalized` (rule 7)."""
+        return work_at(block.log_target)
 
     def _check_form(self, header: Header) -> None:
         if header.version != HEADER_VERSION:

@@ -14,7 +14,7 @@ BUFFER_MAX = 512
 
 
 class RecordArchive:
-    """Records by origin; for one thread. The composition root calls `flush` now and then, and before the store closes."""
+    """Records by origin; for one thread. The composition root calls `flush` now and then, and before closing."""
 
     def __init__(self, store: KeyValueStore) -> None:
         self._store = store

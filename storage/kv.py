@@ -5,7 +5,7 @@ from typing import Protocol
 
 
 class KeyValueStore(Protocol):
-    """Ordered byte strings to byte strings. Safe to read and write from any thread; all methods raise `StorageError`."""
+    """Ordered byte strings to byte strings. Any thread may read and write; all methods raise `StorageError`."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if there is none."""
@@ -18,7 +18,7 @@ class KeyValueStore(Protocol):
         """
 
     def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the pairs whose key begins with `prefix`, in the order of keys, as they stood when the call was made."""
+        """Yield the pairs whose key begins with `prefix`, in the order of keys, as they stood at the call."""
 
     def close(self) -> None:
         """Release the store. Later calls raise `StorageError`; a second `close` does nothing."""
