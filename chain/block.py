@@ -19,11 +19,11 @@ KEY_BYTES = 33
 VRF_PROOF_BYTES = 81
 SIGNATURE_BYTES = 64
 
-HEADER_MAX_BYTES = 448
-"""Longest encoded header: eight hashes of 34 bytes, 22 for the miner, 34 for `extra`, 10 for the nonce, at most 9 for
-each of seven integers, 34 for the base fee, 3 for the array: 438."""
+HEADER_MAX_BYTES = 392
+"""Longest encoded header: seven hashes of 34 bytes, `extra` and base fee as much at most, 22 for the miner, 10 for the
+nonce, 9 for each of five integers, 5 for the handicap, 3 each for the version and the array."""
 
-TICKET_MAX_BYTES = 208
+TICKET_MAX_BYTES = 207
 """An encoded ticket has 207 bytes."""
 
 SEALED_MAX_BYTES = HEADER_MAX_BYTES + TICKET_MAX_BYTES + 48

@@ -35,6 +35,11 @@ def _long_head(size: int, offset: int) -> bytes:
     return bytes((offset + len(length),)) + length
 
 
+def list_head(size: int) -> bytes:
+    """Return what stands before a list whose encoded items take `size` bytes together."""
+    return bytes((0xC0 + size,)) if size < 56 else _long_head(size, 0xF7)
+
+
 def encode_int(number: int) -> bytes:
     """Return the scalar as RLP wants it inside an item: minimal big-endian bytes, empty for zero."""
     return number.to_bytes((number.bit_length() + 7) // 8, "big")
