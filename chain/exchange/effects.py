@@ -1,8 +1,8 @@
 """What the exchange asks of whoever drives it, in order.
 
 Network effects are carried out through the mesh's application API (topics of `topics.Topic`), work effects in the
-worker threads or the importer's thread; what comes of them goes back through the method of `exchange.Exchange` that each
-record names. A `tag` is this exchange's own number of one piece of work or one question; it is never sent.
+worker threads or the importer's thread; what comes of them goes back through the method of `exchange.Exchange` that
+each record names. A `tag` is this exchange's own number of one piece of work or one question; it is never sent.
 """
 
 from dataclasses import dataclass

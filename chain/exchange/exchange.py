@@ -66,9 +66,7 @@ class Exchange:
         """Take the result of `RecoverSenders`, one per transaction in order."""
         raise NotImplementedError
 
-    def body_checked(
-        self, tag: Tag, result: tuple[SignedTransaction, ...] | InvalidBlock, now: Millis
-    ) -> list[Effect]:
+    def body_checked(self, tag: Tag, result: tuple[SignedTransaction, ...] | InvalidBlock, now: Millis) -> list[Effect]:
         """Take the result of `CheckBody`."""
         raise NotImplementedError
 
