@@ -4,6 +4,7 @@ Nobody chooses the time of a block, its hash does: a hash twice as good is ripe 
 the best of many draws, which is narrow whatever the hash rate is.
 """
 
+from chain.fees import handicap_cap
 from chain.params import ChainParams
 from chain.primitives.units import LogTarget, Millis, Wei
 from consensus.fixedpoint import FULL_BITS, clamp, exp2_q16, log2_q16
@@ -20,11 +21,6 @@ def ramp(params: ChainParams, height: int) -> int:
     return clamp(height - params.stake_start, 0, params.stake_ramp)
 
 
-def handicap_cap(params: ChainParams, height: int) -> Millis:
-    """Return the handicap of a block without a ticket (rule 3): D_OPEN once the ramp is over."""
-    return Millis(params.open_handicap * ramp(params, height) // params.stake_ramp)
-
-
 def ticket_handicap(params: ChainParams, height: int, beta: bytes, *, stake: Wei, total: Wei, issued: Wei) -> Millis:
     """Return the handicap that a ticket gives (rule 3); at most the cap, and worthless if it reaches it.
 
@@ -32,7 +28,7 @@ def ticket_handicap(params: ChainParams, height: int, beta: bytes, *, stake: Wei
     snapshot. Less stake than issued // FLOOR_DIV in all is measured against that floor, so that a handful of coins
     cannot own the tickets while nobody else stakes.
     """
-    cap = handicap_cap(params, height)
+    cap = handicap_cap(height, params)
     bits = FULL_BITS - log2_q16(int.from_bytes(beta, "big") + 1)
     effective = max(total, issued // params.floor_div)
     full = (params.ticket_unit * bits * effective // stake) >> 16

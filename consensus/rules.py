@@ -4,7 +4,17 @@
 for its time and its weight: `parent_time` and `parent_err` stand in it and are compared with the parent's.
 """
 
-from chain.block import EXTRA_MAX, HEADER_VERSION, ChainedHeader, Header, SealedHeader, encode_header, header_id
+from chain.block import (
+    EXTRA_MAX,
+    HEADER_VERSION,
+    ChainedHeader,
+    Header,
+    SealedHeader,
+    encode_header,
+    header_id,
+    ticket_commitment,
+)
+from chain.fees import handicap_cap
 from chain.params import ChainParams
 from chain.ports import EpochStake
 from chain.primitives.units import Millis
@@ -13,14 +23,13 @@ from consensus.ripening import (
     MINED_AT_LIMIT,
     block_time,
     block_work,
-    handicap_cap,
     seal_bits,
     seal_passes_floor,
     work_at,
 )
 from consensus.schedule import next_error, next_log_target
 from consensus.seal import seal_hash
-from consensus.ticket import claimed_beta, next_mix, ticket_commitment, tickets_open, verify_ticket
+from consensus.ticket import claimed_beta, next_mix, tickets_open, verify_ticket
 
 
 class ConsensusRules:
@@ -91,7 +100,7 @@ class ConsensusRules:
         commitment = ticket_commitment(sealed.ticket)
         if header.ticket_commitment != commitment:
             raise InvalidBlock(Rule.TICKET_COMMITMENT, expected=commitment, got=header.ticket_commitment)
-        cap = handicap_cap(params, header.height)
+        cap = handicap_cap(header.height, params)
         if sealed.ticket is None:
             if header.handicap != cap:
                 raise InvalidBlock(Rule.BAD_HANDICAP, expected=cap, got=header.handicap)

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 from coincurve import PrivateKey
 
-from chain.block import ChainedHeader, Ticket, encode_ticket
+from chain.block import ChainedHeader, Ticket
+from chain.fees import handicap_cap
 from chain.params import ChainParams
 from chain.ports import EpochStake
 from chain.primitives.canonical import pack
 from chain.primitives.errors import Malformed
-from chain.primitives.hashing import keccak256, sha256, tagged_hash
+from chain.primitives.hashing import sha256, tagged_hash
 from chain.primitives.keys import schnorr_sign, schnorr_valid
-from chain.primitives.units import ZERO_HASH, Address, Hash32, Millis
+from chain.primitives.units import Address, Hash32, Millis
 from chain.rules import InvalidBlock, Rule
 from consensus import vrf
-from consensus.ripening import handicap_cap, ticket_handicap
+from consensus.ripening import ticket_handicap
 
 SIGNATURE_TAG = "mappemonde/ticket"
 
@@ -58,11 +59,6 @@ def ticket_digest(
 ) -> Hash32:
     """Return what the validator signs: the tagged hash of the canonical array of these five."""
     return tagged_hash(SIGNATURE_TAG, pack([params.chain_id, validator_key, parent_id, height, reward_address]))
-
-
-def ticket_commitment(ticket: Ticket | None) -> Hash32:
-    """Return what the header says of its ticket: its hash, or zero without one."""
-    return ZERO_HASH if ticket is None else keccak256(encode_ticket(ticket))
 
 
 def next_mix(params: ChainParams, height: int, parent_mix: Hash32, parent_id: Hash32, beta: bytes | None) -> Hash32:
@@ -116,7 +112,7 @@ def claimed_draw(params: ChainParams, ticket: Ticket, *, height: int, stake: Epo
         raise InvalidBlock(Rule.TICKET_UNKNOWN_KEY, got=ticket.validator_key)
     beta = claimed_beta(ticket)
     handicap = ticket_handicap(params, height, beta, stake=held, total=stake.total, issued=stake.issued)
-    cap = handicap_cap(params, height)
+    cap = handicap_cap(height, params)
     if handicap >= cap:
         raise InvalidBlock(Rule.TICKET_WORTHLESS, expected=f"under {cap}", got=handicap)
     return Draw(ticket, beta, handicap)
