@@ -1,9 +1,10 @@
 """The mesh clock: an offset to the driver's clock, led by a Marzullo median over ids, slewed within bounds.
 
 Before a node signs anything its clock must be *agreed*: three ids met through two first contacts lie within AGREE of a
-common point, at most SEQ_FUTURE ahead of the own clock. The first nodes of a network have nobody to ask: a bootstrap and the
-nodes of a devnet are started with `trust_own_clock`, which counts as agreement from the start; they follow the median all
-the same once they have neighbours. A joiner without it, whose network has fewer than three other nodes, waits and says so.
+common point, at most AHEAD_MAX ahead of the own clock. The first nodes of a network have nobody to ask: a bootstrap and
+the nodes of a devnet are started with `trust_own_clock`, which counts as agreement from the start; they follow the
+median all the same once they have neighbours. A joiner without it, whose network has fewer than three other nodes or
+only one first contact, waits.
 """
 
 from collections import OrderedDict
@@ -132,13 +133,18 @@ class MeshClock:
     def _try_agree(self) -> str | None:
         near = [sample for sample in self._samples.values() if self._holds(sample, AGREE)]
         if len(near) < AGREE_IDS or len({sample.contact for sample in near}) < AGREE_CONTACTS:
-            self._offset = float(self._target) if abs(self._target) <= AHEAD_MAX else 0.0
+            self._step_to(self._target if self._target <= AHEAD_MAX else 0)
             return None
         if self._target > AHEAD_MAX:
             return f"the network's time is {self._target // 1000} s ahead of this machine's: set its clock"
-        self._offset = float(self._target)
+        self._step_to(self._target)
         self._agreed = True
         return None
+
+    def _step_to(self, offset: int) -> None:
+        """Set the clock; before anything is signed it may also go backwards."""
+        self._offset = float(offset)
+        self._latest = Millis(0)
 
     def _holds(self, sample: Sample, slack: int) -> bool:
         return sample.low - slack <= self._target <= sample.high + slack

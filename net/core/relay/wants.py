@@ -1,0 +1,92 @@
+"""Announced messages that have not arrived: whom to pull them from, and when (DESIGN section 3.5)."""
+
+from dataclasses import dataclass, field
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+
+WANTS_MAX = 8192
+"""Messages wanted at once; more announcements are not noted."""
+
+PEER_WANTS_MAX = 1024
+"""Of them, noted by one neighbour first: a flood of false announcements leaves room for the others'."""
+
+HOLDERS_MAX = 8
+"""Announcers remembered for one message."""
+
+PULL_DELAY = Millis(60)
+"""Time the eager copy gets before the first pull (DESIGN section 3.5), plus size / RATE."""
+
+RATE = 1_000
+"""Bytes a millisecond that a link is taken to carry: 1 MB/s, a Raspberry Pi's."""
+
+ROUND_TRIP = Millis(400)
+"""Round trip of a neighbour without a measured one."""
+
+
+@dataclass(slots=True)
+class Want:
+    """One message that others have."""
+
+    topic: int
+    size: int
+    first: PeerId
+    """Whose announcement noted it."""
+    holders: list[PeerId]
+    """Announcers not asked yet, in order."""
+    next_at: Millis
+    """When the next pull is due."""
+    asked: list[tuple[PeerId, Millis]] = field(default_factory=list)
+    """Who was pulled from, and when."""
+
+
+class Wants:
+    """The wanted messages by key. Mutable: changed by the relay alone."""
+
+    def __init__(self) -> None:
+        self._wants: dict[bytes, Want] = {}
+        self._noted: dict[PeerId, int] = {}
+
+    def __contains__(self, key: bytes) -> bool:
+        """Tell whether the message is wanted."""
+        return key in self._wants
+
+    def note(self, peer: PeerId, topic: int, key: bytes, *, size: int, wait: bool, now: Millis) -> None:
+        """Take an announcement; `wait` leaves an eager copy time to arrive before the first pull."""
+        want = self._wants.get(key)
+        if want is not None:
+            if len(want.holders) + len(want.asked) < HOLDERS_MAX and peer not in want.holders:
+                want.holders.append(peer)
+            return
+        if len(self._wants) >= WANTS_MAX or self._noted.get(peer, 0) >= PEER_WANTS_MAX:
+            return
+        self._noted[peer] = self._noted.get(peer, 0) + 1
+        delay = PULL_DELAY + size // RATE if wait else 0
+        self._wants[key] = Want(topic, size, peer, [peer], Millis(now + delay))
+
+    def arrived(self, key: bytes) -> set[PeerId]:
+        """Stop wanting a message; return who was known to have it."""
+        want = self._wants.pop(key, None)
+        if want is None:
+            return set()
+        left = self._noted[want.first] - 1
+        if left:
+            self._noted[want.first] = left
+        else:
+            del self._noted[want.first]
+        return {*want.holders, *(peer for peer, _ in want.asked)}
+
+    def due(self, now: Millis) -> list[tuple[bytes, Want]]:
+        """Return the messages whose next pull is due."""
+        return [(key, want) for key, want in self._wants.items() if want.next_at <= now]
+
+    def deadline(self) -> Millis | None:
+        """Return when the next pull is due."""
+        return min((want.next_at for want in self._wants.values()), default=None)
+
+    def forget_peer(self, peer: PeerId) -> None:
+        """Drop a neighbour that is gone from all lists."""
+        for want in self._wants.values():
+            if peer in want.holders:
+                want.holders.remove(peer)
+            want.asked = [(other, at) for other, at in want.asked if other != peer]
