@@ -53,6 +53,25 @@ class SealRules(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Supply:
+    """Where all coins up to one block came from and went."""
+
+    premine: Wei
+    """Allocations of the genesis document."""
+    subsidies: Wei
+    """Sum of S(n) (rule 9)."""
+    ticket_rewards: Wei
+    """Sum of the rewards minted for tickets (rule 9)."""
+    burnt: Wei
+    """Base fees destroyed."""
+
+    @property
+    def issued(self) -> Wei:
+        """Coins ever made."""
+        return Wei(self.premine + self.subsidies + self.ticket_rewards)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredBlock:
     """A block that has been executed: everything that one atomic batch adds for it."""
 
@@ -64,6 +83,8 @@ class StoredBlock:
     trie_nodes: Mapping[Hash32, bytes]
     """State and storage trie nodes that are new with this block."""
     transaction_hashes: tuple[Hash32, ...]
+    supply: Supply
+    """After this block, on its own branch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +125,9 @@ class ChainStore(NodeReader, Protocol):
 
     def receipts(self, block_id: Hash32) -> bytes | None:
         """Return the encoded receipts of a stored block."""
+
+    def supply(self, block_id: Hash32) -> Supply | None:
+        """Return what was issued and burnt up to a stored block."""
 
     def canonical_id(self, height: int) -> Hash32 | None:
         """Return the id of the canonical block of a height."""

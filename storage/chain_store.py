@@ -6,12 +6,12 @@ block whose batch is complete.
 """
 
 from chain.block import ChainedHeader, decode_sealed, encode_sealed
-from chain.ports import HeadMove, StoredBlock, TransactionPlace
+from chain.ports import HeadMove, StoredBlock, Supply, TransactionPlace
 from chain.primitives.canonical import bytes_integer, integer_bytes, pack, unpack
 from chain.primitives.errors import Malformed, StorageError
-from chain.primitives.units import Hash32, LogTarget, Millis
+from chain.primitives.units import Hash32, LogTarget, Millis, Wei
 from storage import keys
-from storage.cache import Cache
+from chain.primitives.cache import Cache
 from storage.kv import KeyValueStore
 
 HEADER_CACHE = 1024
@@ -74,6 +74,11 @@ class ChainStore:
         """Return the encoded receipts of a stored block."""
         return self._store.get(keys.block_key(keys.RECEIPTS, block_id))
 
+    def supply(self, block_id: Hash32) -> Supply | None:
+        """Return what was issued and burnt up to a stored block."""
+        raw = self._store.get(keys.block_key(keys.SUPPLY, block_id))
+        return None if raw is None else _decode_supply(block_id, raw)
+
     def trie_node(self, node_hash: Hash32) -> bytes | None:
         """Return the RLP of a trie node, None if it is not there."""
         node = self._nodes.get(node_hash)
@@ -108,6 +113,7 @@ class ChainStore:
         puts[keys.block_key(keys.BODIES, block_id)] = block.body
         puts[keys.block_key(keys.RECEIPTS, block_id)] = block.receipts
         puts[keys.block_key(keys.UNDO, block_id)] = b"".join(block.transaction_hashes)
+        puts[keys.block_key(keys.SUPPLY, block_id)] = _encode_supply(block.supply)
         puts[keys.by_height_key(block.chained.height, block_id)] = b""
         for node_hash, node in block.trie_nodes.items():
             puts[keys.block_key(keys.NODES, node_hash)] = node
@@ -172,6 +178,21 @@ def _decode_chained(block_id: Hash32, raw: bytes) -> ChainedHeader:
     except Malformed as error:
         raise _damaged(f"header {block_id.hex()}: {error}") from None
     raise _damaged(f"header {block_id.hex()} has another layout")
+
+
+def _encode_supply(supply: Supply) -> bytes:
+    sums = (supply.premine, supply.subsidies, supply.ticket_rewards, supply.burnt)
+    return pack([integer_bytes(number) for number in sums])
+
+
+def _decode_supply(block_id: Hash32, raw: bytes) -> Supply:
+    try:
+        match unpack(raw, max_bytes=_HEADER_MAX, max_items=4):
+            case [bytes(premine), bytes(subsidies), bytes(rewards), bytes(burnt)]:
+                return Supply(*(Wei(bytes_integer(number)) for number in (premine, subsidies, rewards, burnt)))
+    except Malformed as error:
+        raise _damaged(f"supply at {block_id.hex()}: {error}") from None
+    raise _damaged(f"supply at {block_id.hex()} has another layout")
 
 
 def _damaged(what: str) -> StorageError:

@@ -32,6 +32,9 @@ HEADERS = Table(b"h", "headers", "block id (32)", "msgpack [sealed header, time,
 BODIES = Table(b"b", "bodies", "block id (32)", "chain.block.encode_body", 1)
 RECEIPTS = Table(b"r", "receipts", "block id (32)", "chain.receipt.encode_receipts", 1)
 UNDO = Table(b"u", "undo records", "block id (32)", "the hashes (32 each) of the block's transactions, in order", 1)
+SUPPLY = Table(
+    b"s", "supply", "block id (32)", "msgpack [premine, subsidies, ticket rewards, burnt] as big-endian bytes", 1
+)
 NODES = Table(b"n", "trie nodes", "keccak256 of the node (32)", "RLP of the node", 1)
 BY_HEIGHT = Table(b"i", "blocks by height", "height (8), block id (32)", "empty", 1)
 CANONICAL = Table(b"c", "canonical chain", "height (8)", "block id (32)", 1)
@@ -45,6 +48,7 @@ TABLES = (
     BODIES,
     RECEIPTS,
     UNDO,
+    SUPPLY,
     NODES,
     BY_HEIGHT,
     CANONICAL,

@@ -132,7 +132,7 @@ def explain(path: Path, error: Exception) -> StorageError:
     return StorageError(f"the database in {path} cannot be used: {text}")
 
 
-_DAMAGED = "the database in {path} is damaged ({text}): keep a copy, then run `mappemonde db repair`; nothing was deleted"
+_DAMAGED = "the database in {path} is damaged ({text}): keep a copy, run `mappemonde db repair`; nothing was deleted"
 
 _ADVICE = (
     (
