@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class HeadMarks:
-    """The canonical chain in three blocks; one immutable record, replaced as a whole, so that any thread may read it."""
+    """The canonical chain in three blocks; immutable and replaced as a whole, so that any thread may read it."""
 
     head: ChainedHeader
     safe: ChainedHeader
@@ -110,7 +110,7 @@ def marks(
 ) -> HeadMarks:
     """Return the head with its `safe` and `finalized` ancestors; genesis while the chain is short.
 
-    `unit` is the schedule work of the head (rule 7). Work above counts, not blocks: a run of weak blocks confirms little.
+    `unit` is the schedule work of the head (rule 7). Work above counts, not blocks: weak ones confirm little.
     """
     ramping = head.height < params.stake_start + params.stake_ramp
     safe = _buried(head, head, unit * SAFE_WORKS[ramping], parent_of)

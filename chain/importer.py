@@ -25,7 +25,7 @@ from chain.rules import InvalidBlock, Rule
 from chain.verified import ChainedBlock, ImportResult, ImportStatus, Rejected, VerifiedBlock
 
 KNOWN_INVALID_MAX = 1024
-"""Ids of invalid blocks remembered, so that they and their children are refused without work; oldest forgotten first."""
+"""Ids of invalid blocks remembered, so that they and their children cost nothing; oldest forgotten first."""
 
 DEEP_REORGANISATION = 20
 """Blocks undone at once from which a reorganisation is an alarm (DESIGN section 5)."""

@@ -7,11 +7,11 @@ block whose batch is complete.
 
 from chain.block import ChainedHeader, decode_sealed, encode_sealed
 from chain.ports import HeadMove, StoredBlock, Supply, TransactionPlace
+from chain.primitives.cache import Cache
 from chain.primitives.canonical import bytes_integer, integer_bytes, pack, unpack
 from chain.primitives.errors import Malformed, StorageError
 from chain.primitives.units import Hash32, LogTarget, Millis, Wei
 from storage import keys
-from chain.primitives.cache import Cache
 from storage.kv import KeyValueStore
 
 HEADER_CACHE = 1024
