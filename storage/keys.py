@@ -41,6 +41,7 @@ CANONICAL = Table(b"c", "canonical chain", "height (8)", "block id (32)", 1)
 TRANSACTIONS = Table(b"x", "canonical transactions", "transaction hash (32)", "block id (32), height (8), index (4)", 1)
 BLOBS = Table(b"k", "named blobs of services", "name as text", "the blob", 1)
 RECORDS = Table(b"a", "archive of map records", "peer id (32)", "the signed record as received", 1)
+JOURNAL = Table(b"j", "mempool journal", "number (8)", "an encoded transaction that RPC accepted", 1)
 
 TABLES = (
     META,
@@ -55,6 +56,7 @@ TABLES = (
     TRANSACTIONS,
     BLOBS,
     RECORDS,
+    JOURNAL,
 )
 
 META_VERSION = META.prefix + b"version"
@@ -90,3 +92,8 @@ def blob_key(name: str) -> bytes:
 def record_key(origin: PeerId) -> bytes:
     """Return the key of a peer's map record."""
     return RECORDS.prefix + origin
+
+
+def journal_key(number: int) -> bytes:
+    """Return the key of a record of the mempool's journal."""
+    return JOURNAL.prefix + number.to_bytes(HEIGHT_BYTES, "big")
