@@ -1,0 +1,157 @@
+"""What a peer may make SCTP do: everything that reaches into aiortc's SCTP transport.
+
+Facts about aiortc 1.16 that force this (each has a test against a real aiortc peer):
+
+- The inbound message size is advertised and not enforced, and every fragment rescans the unfinished message: 4 MiB
+  block the loop for 1.2 s, without bound.
+- Any peer may open channels, 65,535 of them, each with objects of its own.
+- A SACK may claim gaps of 65,535 TSNs hundreds of times in one packet, and each is walked.
+- The receiver's window is announced and not obeyed by the sender, so a lost packet on a fast link would pile up more
+  at the other end than its guard allows: `window_open` bounds what we send unacknowledged.
+- Bytes it does not expect raise whatever they raise, inside the DTLS task, with a traceback in the log.
+
+So a link has one channel, reliable and ordered, agreed beforehand (no DCEP), and all else ends it.
+"""
+
+from collections.abc import Callable
+
+from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc import rtcsctptransport as aiortc_sctp
+from OpenSSL import SSL
+
+CHANNEL_ID = 0
+"""Stream of the one data channel; both sides know it, so nothing is negotiated in it."""
+
+UNFINISHED_MAX = 64 * 1024
+"""Most bytes of one unfinished inbound message; frames have at most 16 KiB (DESIGN section 3.4)."""
+
+WAITING_MAX = 256 * 1024
+"""Most inbound bytes that wait for a lost packet or the end of their message (DESIGN section 3.4)."""
+
+CHUNKS_WAITING_MAX = 512
+"""Most inbound fragments that wait: without it, 256 KiB of one-byte fragments would be rescanned 262,144 times."""
+
+WINDOW_CHUNKS = 160
+"""Most fragments we send unacknowledged, 183 KiB when full: an honest sender stays below the limits above. At a round
+trip of 100 ms that is 1.8 MB/s per link, above what the rest of the stack does on a small device."""
+
+SACK_GAPS_MAX = 4096
+"""Most TSNs the gaps of one SACK may cover; an honest peer's cover less than WINDOW_CHUNKS."""
+
+_BINARY = (aiortc_sctp.WEBRTC_BINARY, aiortc_sctp.WEBRTC_BINARY_EMPTY)
+
+
+class GuardedSctp(RTCSctpTransport):
+    """aiortc's SCTP association, cut down to one channel. The link that made it owns it and is told by callbacks."""
+
+    def __init__(
+        self,
+        transport: RTCDtlsTransport,
+        *,
+        received: Callable[[bytes], None],
+        progressed: Callable[[], None],
+        ended: Callable[[str], None],
+    ) -> None:
+        """Call `received` with every whole message, `progressed` when the window may have moved or the association
+        opened, `ended` with a reason, once, when the peer broke a rule or closed the association."""
+        super().__init__(transport)
+        self._received = received
+        self._progressed = progressed
+        self._ended = ended
+        self._over = False
+        self._inbox: list[bytes] = []
+        self._advertised_rwnd = WAITING_MAX  # aiortc counts what waits down from here
+        self._local_partial_reliability = False
+
+    @property
+    def established(self) -> bool:
+        """Whether messages may be sent."""
+        return self._association_state == self.State.ESTABLISHED
+
+    def window_open(self) -> bool:
+        """Whether the peer has acknowledged enough to be sent more."""
+        return self.unacknowledged() < WINDOW_CHUNKS
+
+    def unacknowledged(self) -> int:
+        """Return the number of fragments handed to SCTP and not yet acknowledged without a gap."""
+        return (self._local_tsn - 1 - self._last_sacked_tsn) % aiortc_sctp.SCTP_TSN_MODULO
+
+    async def _handle_data(self, data: bytes) -> None:
+        if self._over:
+            return
+        try:
+            await super()._handle_data(data)
+        except Exception as error:  # noqa: BLE001  # what aiortc raises on unexpected bytes is not documented
+            self._end(f"fault: {type(error).__name__} in SCTP")
+        inbox, self._inbox = self._inbox, []
+        for message in inbox:  # outside of the `try`: an error of ours must not pass for one of the peer's
+            if not self._over:
+                self._received(message)
+        if not self._over:
+            self._progressed()
+
+    async def _receive_chunk(self, chunk: aiortc_sctp.Chunk) -> None:
+        if self._over:
+            return
+        fault = _fault_of(chunk)
+        if fault is None:
+            await super()._receive_chunk(chunk)
+            fault = self._fault_waiting() if isinstance(chunk, aiortc_sctp.DataChunk) else None
+        if fault is not None:
+            self._end(f"fault: {fault}")
+
+    def _fault_waiting(self) -> str | None:
+        stream = self._inbound_streams.get(CHANNEL_ID)
+        if stream is None or not stream.reassembly:
+            return None
+        waiting = WAITING_MAX - self._advertised_rwnd
+        if waiting > WAITING_MAX or len(stream.reassembly) > CHUNKS_WAITING_MAX:
+            return "too much waits for a missing part"
+        # With no gap, all that waits in an ordered stream is the beginning of one message.
+        if waiting > UNFINISHED_MAX and not self._sack_misordered:
+            return "an endless message"
+        return None
+
+    async def _data_channel_receive(self, stream_id: int, pp_id: int, data: bytes) -> None:
+        self._inbox.append(b"" if pp_id == aiortc_sctp.WEBRTC_BINARY_EMPTY else data)
+
+    async def _send_chunk(self, chunk: aiortc_sctp.Chunk) -> None:
+        try:
+            await super()._send_chunk(chunk)
+        except (ConnectionError, SSL.Error):
+            # DTLS has ended and reports it. aiortc sends from tasks nobody awaits, where this would only be logged.
+            return
+
+    def _set_state(self, state: RTCSctpTransport.State) -> None:
+        super()._set_state(state)
+        if state == self.State.CLOSED:
+            self._end("closed by the peer")
+        elif state == self.State.ESTABLISHED and not self._over:
+            self._progressed()
+
+    def silence(self) -> None:
+        """Make no further callbacks: the owner is closing."""
+        self._over = True
+
+    def _end(self, reason: str) -> None:
+        if not self._over:
+            self._over = True
+            self._ended(reason)
+
+
+def _fault_of(chunk: aiortc_sctp.Chunk) -> str | None:
+    if isinstance(chunk, aiortc_sctp.DataChunk):
+        if chunk.stream_id != CHANNEL_ID or chunk.protocol == aiortc_sctp.WEBRTC_DCEP:
+            return "a second channel"
+        if chunk.protocol not in _BINARY:
+            return "a message that is not binary"
+        if chunk.flags & aiortc_sctp.SCTP_DATA_UNORDERED:
+            return "an unordered message"
+    elif isinstance(chunk, aiortc_sctp.ForwardTsnChunk):
+        return "data skipped on a reliable channel"
+    elif (
+        isinstance(chunk, aiortc_sctp.SackChunk)
+        and sum(max(0, end - start + 1) for start, end in chunk.gaps) > SACK_GAPS_MAX
+    ):
+        return "an acknowledgement of what was never sent"
+    return None
