@@ -62,6 +62,7 @@ class TxRule(Enum):
     NONCE_HIGH = "nonce too high"
     NONCE_MAX = "nonce has max value"
     FUNDS = "insufficient funds for gas * price + value"
+    FUNDS_FOR_TRANSFER = "insufficient funds for transfer"
     TIP_ABOVE_FEE = "max priority fee per gas higher than max fee per gas"
     FEE_BELOW_BASE = "max fee per gas less than block base fee"
     VALUE_RANGE = "a value is out of range"

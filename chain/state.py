@@ -18,8 +18,9 @@ from chain.trie_nodes import EMPTY_ROOT, NodeCache
 
 _T = TypeVar("_T")
 
-WRITER_CACHE_NODES = 65_536
-"""Decoded nodes that the importer keeps between blocks: the hot part of the state, about 64 MB at most."""
+WRITER_CACHE_NODES = 32_768
+"""Decoded nodes, up to twice as many, that the importer keeps between blocks (`NodeCache(WRITER_CACHE_NODES)`): the hot
+part of the state, about 64 MB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class State:
     """The accounts under a state root, with changes that are not committed yet."""
 
     def __init__(self, reader: NodeReader, root: Hash32, cache: NodeCache | None = None) -> None:
-        """`cache` may be shared by all states of one thread; without one the state has its own small one."""
+        """`cache` may be shared by any number of states; without one the state has its own small one."""
         self._reader = reader
         self._cache = cache if cache is not None else NodeCache(PRIVATE_CACHE_NODES)
         self._trie = Trie(reader, root, self._cache)
@@ -166,7 +167,8 @@ class State:
         self._changed_slots[key] = None
 
     def begin(self) -> None:
-        """Start a stretch of changes that `revert` can undo; forgets the one before."""
+        """Start a stretch of changes that ends with `keep` or `revert`; stretches do not nest."""
+        assert self._journal is None, "a stretch of changes is open"
         self._journal = []
 
     def revert(self) -> None:
@@ -174,6 +176,10 @@ class State:
         assert self._journal is not None, "begin comes before revert"
         for undo in reversed(self._journal):
             undo()
+        self._journal = None
+
+    def keep(self) -> None:
+        """Keep all changes since `begin`: they can no longer be undone."""
         self._journal = None
 
     def commit(self) -> tuple[Hash32, dict[Hash32, bytes]]:

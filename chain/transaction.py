@@ -246,10 +246,10 @@ def intrinsic_gas(tx: Transaction) -> Gas:
     return gas
 
 
-def check_gas_and_fees(tx: Transaction, block_gas_limit: Gas) -> None:
-    """Check what gas and fees must obey in any state. Raises `InvalidTransaction` by rule.
+def check_gas_and_fees(tx: Transaction, block_gas_limit: Gas) -> Gas:
+    """Check what gas and fees must obey in any state, and return the intrinsic gas.
 
-    The mempool asks this on arrival; execution asks it again.
+    Raises `InvalidTransaction` by rule. The mempool asks this on arrival; execution asks it again.
     """
     if tx.max_priority_fee > tx.max_fee:
         raise InvalidTransaction(TxRule.TIP_ABOVE_FEE, expected=tx.max_fee, got=tx.max_priority_fee)
@@ -258,6 +258,7 @@ def check_gas_and_fees(tx: Transaction, block_gas_limit: Gas) -> None:
         raise InvalidTransaction(TxRule.INTRINSIC_GAS, expected=needed, got=tx.gas_limit)
     if tx.gas_limit > block_gas_limit:
         raise InvalidTransaction(TxRule.GAS_LIMIT, expected=block_gas_limit, got=tx.gas_limit)
+    return needed
 
 
 def upfront_cost(tx: Transaction) -> Wei:

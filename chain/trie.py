@@ -24,8 +24,8 @@ from chain.trie_nodes import (
     to_nibbles,
 )
 
-PRIVATE_CACHE_NODES = 4_096
-"""Nodes a trie keeps decoded when its caller shares no cache with it; about 4 MB."""
+PRIVATE_CACHE_NODES = 2_048
+"""Nodes, up to twice as many, that a trie keeps decoded when its caller shares no cache with it; at most 4 MB."""
 
 
 class MissingNode(StorageError):

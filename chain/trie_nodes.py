@@ -1,4 +1,4 @@
-"""Nodes of a Merkle Patricia trie: their shapes, their encoding, and a bounded cache (yellow paper, appendix D).
+"""Nodes of a Merkle Patricia trie: their shapes, their encoding, and their cache (yellow paper, appendix D).
 
 A node is `clean` when its encoding is known to be what its parent names; clean nodes are shared between tries and never
 changed, dirty ones belong to one `trie.Trie`.
@@ -7,6 +7,7 @@ changed, dirty ones belong to one `trie.Trie`.
 from typing import TypeAlias
 
 from chain.primitives import rlp
+from chain.primitives.cache import Cache
 from chain.primitives.errors import Malformed
 from chain.primitives.hashing import keccak256
 from chain.primitives.units import Hash32
@@ -108,37 +109,8 @@ def _link_of(field: rlp.Decoded) -> Link:
     return field or None
 
 
-class NodeCache:
-    """Clean nodes by hash, at most `limit` of them: two generations, the older one dropped when the younger is full.
-
-    Used by one thread at a time.
-    """
-
-    __slots__ = ("_half", "_old", "_young")
-
-    def __init__(self, limit: int) -> None:
-        self._half = limit // 2
-        self._young: dict[bytes, Node] = {}
-        self._old: dict[bytes, Node] = {}
-
-    def get(self, node_hash: bytes) -> Node | None:
-        """Return a node, None if it is not here."""
-        node = self._young.get(node_hash)
-        if node is None:
-            node = self._old.get(node_hash)
-            if node is not None:
-                self.put(node_hash, node)
-        return node
-
-    def put(self, node_hash: bytes, node: Node) -> None:
-        """Keep a clean node."""
-        if len(self._young) >= self._half:
-            self._old = self._young
-            self._young = {}
-        self._young[node_hash] = node
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
+NodeCache = Cache[bytes, Node]
+"""Clean nodes by hash. Since they never change, threads may share one."""
 
 
 def encode_node(node: Node, new: dict[Hash32, bytes], cache: NodeCache) -> bytes:
