@@ -28,9 +28,9 @@ MAX_OPEN_FILES = 256
 class _Database(Protocol):
     """What we use of plyvel.DB, which has no types."""
 
-    def get(self, key: bytes) -> bytes | None: ...
+    def get(self, key: bytes, *, verify_checksums: bool) -> bytes | None: ...
     def write_batch(self, *, transaction: bool = ..., sync: bool = ...) -> "_Batch": ...
-    def iterator(self, *, prefix: bytes) -> Iterator[tuple[bytes, bytes]]: ...
+    def iterator(self, *, prefix: bytes, verify_checksums: bool) -> Iterator[tuple[bytes, bytes]]: ...
     def close(self) -> None: ...
 
 
@@ -50,7 +50,7 @@ class LevelStore:
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if there is none."""
         try:
-            return self._database.get(key)
+            return self._database.get(key, verify_checksums=True)  # a flipped bit is an error, not a value
         except (plyvel.Error, RuntimeError) as error:
             raise explain(self._path, error) from None
 
@@ -70,7 +70,7 @@ class LevelStore:
         """Yield the pairs whose key begins with `prefix`, in the order of keys, as they stand now."""
         try:
             # The iterator takes its snapshot here, not at the first `next`.
-            return self._walk(self._database.iterator(prefix=prefix))
+            return self._walk(self._database.iterator(prefix=prefix, verify_checksums=True))
         except (plyvel.Error, RuntimeError) as error:
             raise explain(self._path, error) from None
 
@@ -113,7 +113,7 @@ def repair_level(path: Path) -> None:
     if not path.is_dir():
         raise StorageError(f"there is no database in {path}")
     try:
-        plyvel.repair_db(str(path), create_if_missing=False)
+        plyvel.repair_db(str(path))
     except (plyvel.Error, OSError) as error:
         raise explain(path, error) from None
 
