@@ -82,3 +82,12 @@ def block_work(params: ChainParams, pow_hash: int, log_target: LogTarget) -> int
     """
     shown = log2_q16(pow_hash + 1) - (params.work_cap << 16)
     return work_at(min(FULL_BITS, max(log_target, shown)))
+
+
+def pre_relay(params: ChainParams) -> Millis:
+    """Return PRE_RELAY: how long before its ripeness a block is relayed. 5 s of 120, in proportion on faster networks.
+
+    Policy, not a rule. Longer than a block takes to cross the network, so that everybody is on the winner when it is
+    ripe; short enough that knowing it early is worth little to anyone.
+    """
+    return Millis(params.block_time // 24)

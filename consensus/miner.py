@@ -1,0 +1,379 @@
+"""The miner as a sans-IO machine: which header to hash, which hash to keep, when to show it.
+
+It hashes from the moment a parent is known until its own best is ripe or beaten, keeps its lowest (time, pow) per
+parent, and takes new templates (better transactions, a better ticket) without losing the best so far. Hash threads
+(`hashing`) and external workers feed the same machine. A block is shown PRE_RELAY before it is ripe, never earlier:
+until then a better hash may replace it, and nobody else needs it.
+"""
+
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import TypeAlias
+
+from chain.block import NONCE_BYTES, Block, ChainedHeader, Header, SealedHeader, Ticket, encode_header, header_id
+from chain.params import ChainParams
+from chain.primitives.units import Hash32, Millis
+from chain.transaction import Transaction
+from consensus.ripening import pre_relay, seal_passes_floor
+from consensus.schedule import next_log_target
+from consensus.search import Rank, Terms, highest_useful
+from consensus.shares import SHARE_LOG_TARGET, ShareBook, ShareVerdict, WorkerAccount
+from consensus.ticket import Draw
+
+JOBS_KEPT = 64
+"""Headers of the present parent whose nonces are still taken; the oldest goes first. Only the best hash of each counts,
+so a job that is 64 templates old loses nothing that matters."""
+
+REFRESH = Millis(5_000)
+"""Shortest time between two templates for better transactions: building one costs the node up to 100 ms."""
+
+STAMP_EVERY = Millis(1_000)
+"""How often `mined_at` is renewed when the parent is over GAP old (rule 5)."""
+
+RATE_WINDOW = Millis(60_000)
+"""The live hash rate is the mean over this long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A block that lacks only its seal; `template.build_candidate` makes it."""
+
+    header: Header
+    """With `mined_at` 0 and any nonce."""
+    ticket: Ticket | None
+    transactions: tuple[Transaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetWork:
+    """Hash this from now on in place of what was before."""
+
+    job_id: Hash32
+    prefix: bytes
+    """Encoded header without its last 8 bytes, the nonce."""
+    first_nonce: int
+    nonce_count: int
+    """Nonces from `first_nonce` on for the threads of this process; external workers start at a random nonce above."""
+    limit: int
+    """Report hashes up to this number, and after each report only lower ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Hash nothing until the next `SetWork`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hand this block to the importer and the network: it is ripe at `time`, in PRE_RELAY at most."""
+
+    block: Block
+    time: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTemplate:
+    """Build a candidate for the block after `parent` and hand it to `Miner.candidate`."""
+
+    parent: ChainedHeader
+    draw: Draw | None
+    """The best ticket known, to be put in."""
+
+
+MinerEffect: TypeAlias = SetWork | Stop | Found | BuildTemplate
+
+
+class MinerState(Enum):
+    """What the miner does with its present parent."""
+
+    IDLE = "idle"
+    SEARCHING = "searching"
+    """Nothing found yet that beats what is known."""
+    HOLDING = "holding"
+    """Own best is the best known; too early to show it."""
+    SHOWN = "shown"
+    """Own best is the best known and published; a better hash would still replace it."""
+    DONE = "done"
+    """The best known block, own or not, is ripe: a new parent is about to come."""
+
+
+class _Event(Enum):
+    PARENT = auto()
+    IMPROVED = auto()
+    BEATEN = auto()
+    PUBLISHED = auto()
+    RIPE = auto()
+    HALTED = auto()
+
+
+_NEXT: dict[tuple[MinerState, _Event], MinerState] = {
+    **{(state, _Event.PARENT): MinerState.SEARCHING for state in MinerState},
+    **{(state, _Event.HALTED): MinerState.IDLE for state in MinerState},
+    (MinerState.SEARCHING, _Event.IMPROVED): MinerState.HOLDING,
+    (MinerState.HOLDING, _Event.IMPROVED): MinerState.HOLDING,
+    (MinerState.SHOWN, _Event.IMPROVED): MinerState.HOLDING,
+    (MinerState.SEARCHING, _Event.BEATEN): MinerState.SEARCHING,
+    (MinerState.HOLDING, _Event.BEATEN): MinerState.SEARCHING,
+    (MinerState.SHOWN, _Event.BEATEN): MinerState.SEARCHING,
+    (MinerState.HOLDING, _Event.PUBLISHED): MinerState.SHOWN,
+    (MinerState.SEARCHING, _Event.RIPE): MinerState.DONE,
+    (MinerState.SHOWN, _Event.RIPE): MinerState.DONE,
+}
+
+_HASHING = (MinerState.SEARCHING, MinerState.HOLDING, MinerState.SHOWN)
+_LOCAL_NONCES = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A header to be sealed, as its workers see it."""
+
+    id: Hash32
+    candidate: Candidate
+    """With `mined_at` as hashed."""
+    prefix: bytes
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class MinerStatistics:
+    """Counters since the start and the state of now."""
+
+    state: MinerState
+    height: int
+    """Height worked on; 0 when idle."""
+    hash_rate: float
+    """Hashes per second of this process's threads over the last minute."""
+    hashes: int
+    best_time: Millis | None
+    """When the best known block of this height is ripe."""
+    published: int
+    """Blocks shown to the network, improvements included."""
+    templates: int
+    workers: dict[str, WorkerAccount]
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    rank: Rank
+    block: Block | None
+    """None if it is another's."""
+
+
+class Miner:
+    """The machine; mutable, owned by the node's event loop. `now` is the mesh clock."""
+
+    def __init__(self, params: ChainParams) -> None:
+        self._params = params
+        self._state = MinerState.IDLE
+        self._parent: ChainedHeader | None = None
+        self._draw: Draw | None = None
+        self._best: _Best | None = None
+        self._jobs: OrderedDict[Hash32, Job] = OrderedDict()
+        self._template_at = Millis(0)
+        self._stale_since: Millis | None = None
+        self._shares = ShareBook()
+        self._samples: deque[tuple[Millis, int]] = deque()
+        self._published = 0
+        self._templates = 0
+
+    def parent(self, parent: ChainedHeader, draw: Draw | None, now: Millis) -> list[MinerEffect]:
+        """Work on the block after `parent` from now on: the head, or the best known unripe block."""
+        if self._parent is not None and parent.id == self._parent.id and self._state in _HASHING:
+            return []
+        self._move(_Event.PARENT)
+        self._parent, self._draw, self._best, self._stale_since = parent, draw, None, None
+        self._jobs.clear()
+        self._template_at = now
+        # The threads stop: what they hash is stale, and the template of the new parent takes its time to build.
+        return [Stop(), BuildTemplate(parent, draw)]
+
+    def halt(self) -> list[MinerEffect]:
+        """Stop mining: the operator asks, or the node is catching up."""
+        self._move(_Event.HALTED)
+        self._parent, self._best = None, None
+        self._jobs.clear()
+        return [Stop()]
+
+    def candidate(self, candidate: Candidate, now: Millis) -> list[MinerEffect]:
+        """Take a template that `BuildTemplate` asked for; one for another parent is dropped."""
+        parent = self._parent
+        if parent is None or candidate.header.parent_id != parent.id or self._state not in _HASHING:
+            return []
+        self._templates += 1
+        return self._start_job(parent, candidate, now)
+
+    def ticket(self, parent_id: Hash32, draw: Draw) -> list[MinerEffect]:
+        """Take a better ticket for the present parent: a new template is worth its seconds at once."""
+        parent = self._parent
+        if parent is None or parent_id != parent.id or self._state not in _HASHING or not draw.beats(self._draw):
+            return []
+        self._draw = draw
+        return [BuildTemplate(parent, draw)]
+
+    def transactions_changed(self, now: Millis) -> None:
+        """Note that the mempool could fill a better template; it is built when REFRESH has passed."""
+        if self._stale_since is None:
+            self._stale_since = now
+
+    def found(self, job_id: Hash32, nonce: bytes, pow_hash: int, now: Millis) -> list[MinerEffect]:
+        """Take a hash of this process's threads."""
+        job = self.job(job_id)
+        if job is None or not self._improves(job, pow_hash):
+            return []
+        return self._take(job, nonce, pow_hash, now)
+
+    def job(self, job_id: Hash32) -> Job | None:
+        """Return the job that an external worker's nonce belongs to; None if it is stale."""
+        return self._jobs.get(job_id) if self._state in _HASHING else None
+
+    def current_job(self) -> Job | None:
+        """Return what external workers should hash now, None while there is nothing."""
+        return next(reversed(self._jobs.values())) if self._jobs and self._state in _HASHING else None
+
+    def share(
+        self, worker: str, job_id: Hash32, nonce: bytes, pow_hash: int, now: Millis
+    ) -> tuple[ShareVerdict, list[MinerEffect]]:
+        """Take a nonce of an external worker, whose hash this node has computed from `job(...)`, and account for it."""
+        job = self.job(job_id)
+        if job is None:
+            return self._shares.count(worker, ShareVerdict.STALE, now), []
+        if not self._shares.is_new(job_id, nonce):
+            return self._shares.count(worker, ShareVerdict.REPEATED, now), []
+        if self._improves(job, pow_hash):
+            return self._shares.count(worker, ShareVerdict.BEST, now), self._take(job, nonce, pow_hash, now)
+        weak = pow_hash >= 1 << (SHARE_LOG_TARGET >> 16)
+        return self._shares.count(worker, ShareVerdict.WEAK if weak else ShareVerdict.SHARE, now), []
+
+    def stale_share(self, worker: str, now: Millis) -> ShareVerdict:
+        """Account for a nonce whose job was not known any more: nothing was hashed for it."""
+        return self._shares.count(worker, ShareVerdict.STALE, now)
+
+    def rival(self, block: ChainedHeader, now: Millis) -> list[MinerEffect]:
+        """Take note of another's valid block for the same parent: only what beats it is still worth finding."""
+        parent = self._parent
+        if parent is None or block.header.parent_id != parent.id or self._state not in _HASHING:
+            return []
+        rank = Rank(block.time, block.sealed.pow)
+        if self._best is not None and self._best.rank <= rank:
+            return []
+        self._best = _Best(rank, None)
+        self._move(_Event.BEATEN)
+        return self._rework(parent) + self.tick(now)
+
+    def hashed(self, total: int, now: Millis) -> None:
+        """Take the number of hashes that the threads have made since the start: for the hash rate."""
+        self._samples.append((now, total))
+        while len(self._samples) > 2 and self._samples[0][0] < now - RATE_WINDOW:
+            self._samples.popleft()
+
+    def deadline(self) -> Millis | None:
+        """Return when `tick` next has work to do."""
+        parent = self._parent
+        if parent is None or self._state not in _HASHING:
+            return None
+        times: list[int] = []
+        if self._best is not None:
+            holding = self._state is MinerState.HOLDING
+            times.append(self._best.rank.time - (pre_relay(self._params) if holding else 0))
+        if self._stale_since is not None:
+            times.append(max(self._stale_since, self._template_at + REFRESH))
+        job = self.current_job()
+        if job is not None and self._stamp_useful(job):
+            times.append(max(parent.time + self._params.gap, job.terms.mined_at + STAMP_EVERY))
+        return Millis(min(times)) if times else None
+
+    def tick(self, now: Millis) -> list[MinerEffect]:
+        """Show the best when its time has come, stop when it is ripe, renew template and `mined_at`."""
+        parent = self._parent
+        if parent is None or self._state not in _HASHING:
+            return []
+        effects = self._publish(now)
+        if self._best is not None and self._best.rank.time <= now:
+            self._move(_Event.RIPE)
+            return [*effects, Stop()]
+        if self._stale_since is not None and now >= max(self._stale_since, self._template_at + REFRESH):
+            self._stale_since, self._template_at = None, now
+            effects.append(BuildTemplate(parent, self._draw))
+        job = self.current_job()
+        if job is not None and self._stamp_useful(job):
+            due = max(parent.time + self._params.gap, job.terms.mined_at + STAMP_EVERY)
+            if now >= due:
+                effects += self._start_job(parent, job.candidate, now)
+        return effects
+
+    def statistics(self) -> MinerStatistics:
+        """Return the counters; the hash rate is for people alone."""
+        rate, hashes = 0.0, 0
+        if self._samples:
+            (first, start), (last, hashes) = self._samples[0], self._samples[-1]
+            rate = (hashes - start) * 1000 / (last - first) if last > first else 0.0
+        return MinerStatistics(
+            state=self._state,
+            height=0 if self._parent is None else self._parent.height + 1,
+            hash_rate=rate,
+            hashes=hashes,
+            best_time=None if self._best is None else self._best.rank.time,
+            published=self._published,
+            templates=self._templates,
+            workers=self._shares.accounts(),
+        )
+
+    def _start_job(self, parent: ChainedHeader, candidate: Candidate, now: Millis) -> list[MinerEffect]:
+        stamped = now if now >= parent.time + self._params.gap else 0
+        header = replace(candidate.header, mined_at=Millis(stamped), nonce=bytes(NONCE_BYTES))
+        terms = Terms(
+            parent_time=parent.time,
+            log_target=next_log_target(self._params, parent.err),
+            handicap=header.handicap,
+            mined_at=header.mined_at,
+        )
+        prefix = encode_header(header)[:-NONCE_BYTES]
+        job = Job(header_id(header), replace(candidate, header=header), prefix, terms)
+        self._jobs[job.id] = job
+        if len(self._jobs) > JOBS_KEPT:
+            self._jobs.popitem(last=False)
+        return self._rework(parent)
+
+    def _rework(self, parent: ChainedHeader) -> list[MinerEffect]:
+        """Hand out the newest job with the limit of now."""
+        job = self.current_job()
+        if job is None:
+            return []
+        limit = highest_useful(self._params, job.terms, None if self._best is None else self._best.rank)
+        if limit is None:
+            return [Stop()]  # not even the lowest hash beats what is known
+        return [SetWork(job.id, job.prefix, 0, _LOCAL_NONCES, limit)]
+
+    def _improves(self, job: Job, pow_hash: int) -> bool:
+        """Tell whether a hash passes the floor and beats the best known."""
+        if not seal_passes_floor(self._params, pow_hash, job.terms.log_target):
+            return False
+        return self._best is None or job.terms.rank(self._params, pow_hash) < self._best.rank
+
+    def _take(self, job: Job, nonce: bytes, pow_hash: int, now: Millis) -> list[MinerEffect]:
+        header = replace(job.candidate.header, nonce=nonce)
+        block = Block(SealedHeader(header, pow_hash, job.candidate.ticket), job.candidate.transactions)
+        self._best = _Best(job.terms.rank(self._params, pow_hash), block)
+        self._move(_Event.IMPROVED)
+        assert self._parent is not None, "a miner without a parent has no jobs"
+        return self._rework(self._parent) + self.tick(now)
+
+    def _publish(self, now: Millis) -> list[MinerEffect]:
+        best = self._best
+        if self._state is not MinerState.HOLDING or best is None or best.block is None:
+            return []
+        if now < best.rank.time - pre_relay(self._params):
+            return []
+        self._move(_Event.PUBLISHED)
+        self._published += 1
+        return [Found(best.block, best.rank.time)]
+
+    def _stamp_useful(self, job: Job) -> bool:
+        """Tell whether a block stamped after GAP could be ripe before the best known."""
+        earliest = max(job.terms.parent_time + self._params.gap, job.terms.mined_at)
+        return self._best is None or self._best.rank.time > earliest
+
+    def _move(self, event: _Event) -> None:
+        self._state = _NEXT[self._state, event]

@@ -1,0 +1,89 @@
+"""Shares: what each external worker has hashed for this node, counted by seals weaker than a block's."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+
+from chain.primitives.units import Hash32, LogTarget, Millis
+
+SHARE_BITS = 10
+"""A share shows 2^10 hashes: one in two seconds from a core on mainnet, against 2 ms for the node to check it."""
+
+SHARE_LOG_TARGET = LogTarget((256 - SHARE_BITS) << 16)
+
+MAX_WORKERS = 1_024
+"""Workers remembered; the one silent longest is forgotten first."""
+
+MAX_WORKER_NAME = 64
+"""Longest name of a worker, characters; longer ones are cut."""
+
+MAX_NONCES = 16_384
+"""Nonces remembered against repetition; the oldest job's go first. A farm of 1,000 cores sends 8 shares a second per
+hundred cores, so this lasts several blocks."""
+
+
+class ShareVerdict(Enum):
+    """What became of a submitted nonce."""
+
+    BEST = "best"
+    """The best seal known for its parent: kept and, when its time comes, published."""
+    SHARE = "share"
+    """Counted for the worker, but a better seal is known."""
+    STALE = "stale"
+    """The work is no longer current: drop it at once."""
+    WEAK = "weak"
+    """The hash misses the share's target."""
+    REPEATED = "repeated"
+    """This nonce was submitted before."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerAccount:
+    """What one worker did since the node started."""
+
+    shares: int
+    blocks: int
+    """Seals that were the best known for their parent."""
+    stale: int
+    refused: int
+    """Weak or repeated."""
+    last_seen: Millis
+
+
+_EMPTY = WorkerAccount(shares=0, blocks=0, stale=0, refused=0, last_seen=Millis(0))
+
+
+class ShareBook:
+    """Accounts by worker; mutable, owned by the `Miner`."""
+
+    def __init__(self) -> None:
+        self._accounts: OrderedDict[str, WorkerAccount] = OrderedDict()
+        self._nonces: OrderedDict[tuple[Hash32, bytes], None] = OrderedDict()
+
+    def is_new(self, job_id: Hash32, nonce: bytes) -> bool:
+        """Tell whether a nonce comes for the first time, and remember it."""
+        if (job_id, nonce) in self._nonces:
+            return False
+        self._nonces[job_id, nonce] = None
+        if len(self._nonces) > MAX_NONCES:
+            self._nonces.popitem(last=False)
+        return True
+
+    def count(self, worker: str, verdict: ShareVerdict, now: Millis) -> ShareVerdict:
+        """Enter a verdict on a worker's account and return it."""
+        name = worker[:MAX_WORKER_NAME]
+        old = self._accounts.pop(name, _EMPTY)
+        self._accounts[name] = WorkerAccount(
+            shares=old.shares + (verdict in (ShareVerdict.BEST, ShareVerdict.SHARE)),
+            blocks=old.blocks + (verdict is ShareVerdict.BEST),
+            stale=old.stale + (verdict is ShareVerdict.STALE),
+            refused=old.refused + (verdict in (ShareVerdict.WEAK, ShareVerdict.REPEATED)),
+            last_seen=now,
+        )
+        if len(self._accounts) > MAX_WORKERS:
+            self._accounts.popitem(last=False)
+        return verdict
+
+    def accounts(self) -> dict[str, WorkerAccount]:
+        """Return the accounts by worker, the one seen last at the end."""
+        return dict(self._accounts)
