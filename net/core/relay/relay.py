@@ -13,6 +13,7 @@ from net.core.effects import Priority, Verdict
 from net.core.relay.plan import EAGER_MAX, RelayPlan
 from net.core.relay.wants import RATE, ROUND_TRIP, Wants
 from net.core.wire.assembly import Assembly
+from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.relay import (
     ENTRIES_MAX,
@@ -60,16 +61,7 @@ class Arrived:
     sender: PeerId
 
 
-@dataclass(frozen=True, slots=True)
-class Faulted:
-    """A neighbour did what costs it something."""
-
-    peer: PeerId
-    penalty: Penalty
-    reason: str
-
-
-Outcome: TypeAlias = ToPeer | Arrived | Faulted
+Outcome: TypeAlias = ToPeer | Arrived | Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +153,7 @@ class Relay:
         if not self._pending_of[place]:
             del self._pending_of[place]
         if verdict is Verdict.REJECT:
-            return [Faulted(pending.sender, Penalty.STRIKE, f"an invalid message on topic {pending.topic}")]
+            return [Fault(pending.sender, Penalty.STRIKE, f"an invalid message on topic {pending.topic}")]
         if verdict is Verdict.IGNORE:
             return []
         self._counts["accepted"] += 1
@@ -191,7 +183,7 @@ class Relay:
     def tick(self, now: Millis) -> list[Outcome]:
         """Pull what is due; strike those that announced and did not send."""
         out: list[Outcome] = [
-            Faulted(peer, Penalty.STRIKE, "a payload that stopped half way") for peer, _ in self._assembly.stalled(now)
+            Fault(peer, Penalty.STRIKE, "a payload that stopped half way") for peer, _ in self._assembly.stalled(now)
         ]
         pulls: dict[PeerId, list[bytes]] = {}
         for key, want in self._wants.due(now):
@@ -204,7 +196,7 @@ class Relay:
                 pulls.setdefault(peer, []).append(key)
             else:
                 self._counts["stalls"] += len(want.asked)
-                out += [Faulted(peer, Penalty.STRIKE, "announced and not sent") for peer, _ in want.asked]
+                out += [Fault(peer, Penalty.STRIKE, "announced and not sent") for peer, _ in want.asked]
                 self._wants.arrived(key)
         for peer, keys in pulls.items():
             self._counts["pulls"] += len(keys)

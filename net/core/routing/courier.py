@@ -45,10 +45,6 @@ DELIVERED_MAX = 4096
 EXPIRY_SLACK = Millis(60_000)
 """How much further ahead than its life a message's expiry may lie: clocks of honest peers differ (section 3.2)."""
 
-RATE = 20
-BURST = 60
-"""Messages a second taken from one neighbour, and at once: 2,000 peers forming links send each relay about two."""
-
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
@@ -77,7 +73,7 @@ class CourierStatistics:
     retried: int
     rerouted: int
     dropped: int
-    """Not relayed: expired, repeated, over the rate, or without a way."""
+    """Not relayed: expired, repeated, or without a way."""
 
 
 @dataclass(slots=True)
@@ -104,7 +100,7 @@ class Courier:
         self._seal = Seal(identity)
         self._suspects = Suspects()
         self._outbox = Outbox(self._suspects)
-        self._linked: dict[PeerId, tuple[float, Millis]] = {}
+        self._linked: dict[PeerId, None] = {}
         self._seen: OrderedDict[bytes, None] = OrderedDict()
         self._passed: OrderedDict[bytes, _Passed] = OrderedDict()
         self._heard: OrderedDict[bytes, None] = OrderedDict()
@@ -114,9 +110,9 @@ class Courier:
         """Return the counters."""
         return CourierStatistics(**self._counts)
 
-    def linked(self, peer: PeerId, now: Millis) -> None:
+    def linked(self, peer: PeerId) -> None:
         """Take a neighbour whose link is up as a possible next hop."""
-        self._linked.setdefault(peer, (float(BURST), now))
+        self._linked[peer] = None
 
     def unlinked(self, peer: PeerId) -> None:
         """Forget a neighbour whose link is gone."""
@@ -153,8 +149,6 @@ class Courier:
 
     def receive(self, neighbour: PeerId, raw: bytes, now: Millis) -> list[Outcome]:
         """Take a DIRECT frame: deliver it, pass it on, or drop it. Raises `Malformed` where `neighbour` is at fault."""
-        if not self._admit(neighbour, now):
-            return self._drop()
         message = decode_direct(raw)
         path = message.path()
         previous = path[message.hop - 1] if message.hop else message.sender
@@ -292,14 +286,6 @@ class Courier:
 
     def _to(self, peer: PeerId, kind: FrameKind, body: bytes) -> list[Outcome]:
         return [ToPeer(peer, kind, body, Priority.CONTROL)] if peer in self._linked else []
-
-    def _admit(self, neighbour: PeerId, now: Millis) -> bool:
-        tokens, at = self._linked.get(neighbour, (0.0, now))
-        tokens = min(float(BURST), tokens + (now - at) * RATE / 1000)
-        admitted = tokens >= 1
-        if neighbour in self._linked:
-            self._linked[neighbour] = (tokens - admitted, now)
-        return admitted
 
     def _drop(self) -> list[Outcome]:
         self._counts["dropped"] += 1

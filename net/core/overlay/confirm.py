@@ -1,0 +1,52 @@
+"""Links that the other end's record does not confirm, and ids that are left alone for it (DESIGN section 3.2)."""
+
+from collections.abc import Iterable
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+
+QUARANTINE_MAX = 4096
+"""Ids in quarantine or remembered for doubling; the one entered longest ago goes first."""
+
+QUARANTINE_LONGEST = Millis(86_400_000)
+"""No quarantine is longer than a day."""
+
+
+class ConfirmWatch:
+    """Who has not confirmed since when. Mutable: changed by its own methods alone."""
+
+    def __init__(self, *, timeout: Millis, quarantine: Millis) -> None:
+        self._timeout = timeout
+        self._first = quarantine
+        self._since: dict[PeerId, Millis] = {}
+        self._quarantine: dict[PeerId, tuple[Millis, Millis]] = {}
+
+    def check(self, listed: Iterable[tuple[PeerId, bool]], now: Millis) -> list[PeerId]:
+        """Take the listed links that the own published record names, each with whether the map confirms it.
+
+        Returns those that time out now; they are in quarantine.
+        """
+        since: dict[PeerId, Millis] = {}
+        late = []
+        for peer, confirmed in listed:
+            if confirmed:
+                continue
+            since[peer] = self._since.get(peer, now)
+            if now - since[peer] >= self._timeout:
+                late.append(peer)
+                del since[peer]
+                self._enter(peer, now)
+        self._since = since
+        return late
+
+    def _enter(self, peer: PeerId, now: Millis) -> None:
+        before = self._quarantine.pop(peer, None)
+        length = self._first if before is None else Millis(min(2 * before[1], QUARANTINE_LONGEST))
+        self._quarantine[peer] = (Millis(now + length), length)
+        if len(self._quarantine) > QUARANTINE_MAX:
+            del self._quarantine[next(iter(self._quarantine))]
+
+    def quarantined(self, peer: PeerId, now: Millis) -> bool:
+        """Tell whether the id is neither dialled nor accepted."""
+        until = self._quarantine.get(peer)
+        return until is not None and now < until[0]

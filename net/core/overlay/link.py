@@ -1,0 +1,171 @@
+"""One link from its first thought to its end: the record that the overlay's parts share, and its table of stages."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.effects import CallId, LinkId, LinkKind, LinkTransport
+from net.core.overlay.handshake import Handshake
+
+
+class Signalled(Enum):
+    """How a link's offer and answer travelled."""
+
+    RENDEZVOUS = "rendezvous"
+    RELAYED = "relayed"
+
+
+class Stage(Enum):
+    """How far a link is."""
+
+    OFFERING = "the driver makes the offer"
+    WAITING = "the offer is on its way"
+    ANSWERING = "the driver makes the answer"
+    CONNECTING = "offer and answer are exchanged"
+    SHAKING = "the data channel is open"
+    UP = "the handshake is through"
+
+
+class Event(Enum):
+    """What moves a link on."""
+
+    OFFER_READY = "offer ready"
+    ANSWER_CAME = "answer came"
+    ANSWER_READY = "answer ready"
+    OPENED = "opened"
+    PROVED = "proved"
+
+
+_TABLE = {
+    (Stage.OFFERING, Event.OFFER_READY): Stage.WAITING,
+    (Stage.WAITING, Event.ANSWER_CAME): Stage.CONNECTING,
+    (Stage.ANSWERING, Event.ANSWER_READY): Stage.CONNECTING,
+    (Stage.CONNECTING, Event.OPENED): Stage.SHAKING,
+    (Stage.SHAKING, Event.PROVED): Stage.UP,
+}
+
+
+@dataclass(slots=True)
+class Link:
+    """One link. Mutable: only the overlay changes it; others read it while it is up."""
+
+    number: LinkId
+    kind: LinkKind
+    outbound: bool
+    """Whether this node chose it. A guest link is its joiner's."""
+    peer: PeerId | None
+    """The other end; None while it is to be found out (a rendezvous without a pinned id)."""
+    signalled: Signalled
+    stage: Stage
+    started: Millis
+    deadline: Millis
+    """When a link that is not up yet has failed."""
+    attempt: bytes = b""
+    """Name of the question that this link is about, in its offer and answer."""
+    back: tuple[PeerId, ...] = ()
+    """The way for the answer to a relayed offer."""
+    host: PeerId | None = None
+    """Who asked on behalf of the joiner: the full rendezvous host to which the answer goes."""
+    call: CallId | None = None
+    """The rendezvous call that the answer goes to (host) or that carries the offer (joiner)."""
+    contact: PeerId | None = None
+    """First contact through which the peer was met, for the clock; None: the peer itself."""
+    transport: LinkTransport | None = None
+    handshake: Handshake | None = None
+    since: Millis = Millis(0)
+    """When it came up."""
+    heard: Millis = Millis(0)
+    """When the last frame came."""
+    ping_at: Millis = Millis(0)
+    """When the next ping is due."""
+    ping_number: int = 0
+    ping_sent: Millis | None = None
+    """When the ping left that has no pong yet; None if there is none."""
+    rtt: Millis | None = None
+    """Smallest round trip measured lately."""
+    asked: bool = False
+    """A LISTING ASK of ours waits for its answer."""
+    useful: int = 0
+    """New records and messages that came over it first: protects it from eviction."""
+    moved_slot: int | None = None
+    """The own slot it is for."""
+    urls: list[str] = field(default_factory=list)
+
+    def move(self, event: Event) -> bool:
+        """Go to the next stage; False when the event has no place in this one: it came too late or twice."""
+        stage = _TABLE.get((self.stage, event))
+        if stage is None:
+            return False
+        self.stage = stage
+        return True
+
+    def missed_ping(self, now: Millis) -> bool:
+        """Tell whether a ping has gone unanswered longer than the link's round trip explains."""
+        return self.ping_sent is not None and now - self.ping_sent > max(2_000, 4 * (self.rtt or 0))
+
+
+class LinkTable:
+    """All links by number, and the one that is up by peer. Mutable: only the overlay changes it."""
+
+    def __init__(self) -> None:
+        self._links: dict[LinkId, Link] = {}
+        self._up: dict[PeerId, Link] = {}
+        self._next = 1
+
+    def number(self) -> LinkId:
+        """Return a fresh link number."""
+        number = LinkId(self._next)
+        self._next += 1
+        return number
+
+    def add(self, link: Link) -> None:
+        """Take a new link in."""
+        self._links[link.number] = link
+
+    def get(self, number: LinkId) -> Link | None:
+        """Return a link, None if it has ended."""
+        return self._links.get(number)
+
+    def rise(self, link: Link) -> None:
+        """Note that the link is its peer's link from now on."""
+        assert link.peer is not None, "the handshake names the peer"
+        self._up[link.peer] = link
+
+    def remove(self, link: Link) -> None:
+        """Forget a link that has ended."""
+        self._links.pop(link.number, None)
+        if link.peer is not None and self._up.get(link.peer) is link:
+            del self._up[link.peer]
+
+    def up(self, peer: PeerId) -> Link | None:
+        """Return the link to a peer that is up."""
+        return self._up.get(peer)
+
+    def all_up(self) -> list[Link]:
+        """Return the links that are up."""
+        return list(self._up.values())
+
+    def listed(self) -> list[Link]:
+        """Return the links that stand in the own record."""
+        return [link for link in self._up.values() if link.kind is LinkKind.LISTED]
+
+    def of_kind(self, kind: LinkKind) -> list[Link]:
+        """Return the links of a kind, those being set up included."""
+        return [link for link in self._links.values() if link.kind is kind]
+
+    def setups(self) -> list[Link]:
+        """Return the links that are not up yet."""
+        return [link for link in self._links.values() if link.stage is not Stage.UP]
+
+    def setup_with(self, peer: PeerId) -> Link | None:
+        """Return a link to the peer that is being set up."""
+        return next((link for link in self.setups() if link.peer == peer), None)
+
+    def by_attempt(self, attempt: bytes) -> Link | None:
+        """Return the link being set up under a question's name."""
+        return next((link for link in self.setups() if link.attempt == attempt), None)
+
+    def by_call(self, call: CallId) -> Link | None:
+        """Return the link being set up by a rendezvous call."""
+        return next((link for link in self.setups() if link.call == call), None)

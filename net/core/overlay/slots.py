@@ -1,0 +1,140 @@
+"""Own links: how many, in which slots, and whom each slot dials next (DESIGN section 3.3)."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.config import MeshConfig
+from net.core.wire.signal import Refusal
+
+RANKS_MAX = 200_000
+"""Hashes remembered for all slots together; past it they are computed anew."""
+
+BEST = 32
+RECENT_REFUSALS = BEST // 2
+"""Over half of the best 32 refusing for want of room is the slot-exhaustion alarm."""
+
+_MINUTE = Millis(60_000)
+
+AVOID: dict[Refusal, Millis] = {
+    Refusal.FULL: _MINUTE,
+    Refusal.BUSY: Millis(2_000),
+    Refusal.LINKED: Millis(5_000),
+    Refusal.UNWANTED: Millis(600_000),
+    Refusal.FAILED: Millis(5_000),
+}
+"""How long a slot leaves out a peer that refused, the first time; it doubles each time, up to AVOID_LONGEST."""
+
+AVOID_LONGEST = Millis(600_000)
+
+AVOIDED_MAX = 1024
+"""Peers left out at once; the one entered longest ago goes first."""
+
+HAND_BACK_EVERY = _MINUTE
+"""A node whose first hour ends gives back one own link in this time."""
+
+
+class Slots:
+    """The own slots of one node. Mutable: changed by its own methods alone."""
+
+    def __init__(self, config: MeshConfig, entropy: Callable[[int], bytes]) -> None:
+        self._config = config
+        self._entropy = entropy
+        self._secrets = [entropy(16) for _ in range(config.own_young)]
+        self._ranks: list[dict[PeerId, bytes]] = [{} for _ in range(config.own_young)]
+        self._holder: dict[int, PeerId] = {}
+        self._avoided: dict[PeerId, tuple[Millis, Millis]] = {}
+        self._moves: deque[Millis] = deque()
+        self._outcomes: deque[bool] = deque(maxlen=BEST)
+
+    def limit(self, age: Millis) -> int:
+        """Return how many own links an id of this age may list: the young allowance shrinks by one a minute, so that it
+        is gone before the hour is over and the record stays valid."""
+        left = max(0, (self._config.young_for - age) // HAND_BACK_EVERY - 1)
+        return min(self._config.own_young, self._config.own_max + left)
+
+    def wanted(self, *, listed: int, own: int, age: Millis) -> int:
+        """Return how many own links to open now, those being set up counted as `own` and `listed`."""
+        missing = max(0, self._config.links - listed)
+        return max(0, min(self.limit(age) - own, max(self._config.own_core - own, missing)))
+
+    def surplus(self, *, own: int, age: Millis) -> int:
+        """Return how many own links to hand back now."""
+        return max(0, own - self.limit(age))
+
+    def free(self) -> list[int]:
+        """Return the slots nobody holds, lowest first."""
+        return [slot for slot in range(len(self._secrets)) if slot not in self._holder]
+
+    def hold(self, slot: int, peer: PeerId) -> None:
+        """Note that a slot dials or has a peer."""
+        self._holder[slot] = peer
+
+    def release(self, slot: int | None) -> None:
+        """Note that a slot's link has ended."""
+        if slot is not None:
+            self._holder.pop(slot, None)
+
+    def first(self, slot: int, peers: Iterable[PeerId]) -> PeerId | None:
+        """Return the peer with the smallest keyed hash for this slot."""
+        ranks, secret = self._ranks[slot], self._secrets[slot]
+        if len(ranks) > RANKS_MAX // len(self._secrets):
+            ranks.clear()
+        best: PeerId | None = None
+        smallest = b"\xff" * 17
+        for peer in peers:
+            rank = ranks.get(peer)
+            if rank is None:
+                rank = ranks[peer] = blake2b(peer + slot.to_bytes(1, "big"), digest_size=16, key=secret).digest()
+            if rank < smallest:
+                best, smallest = peer, rank
+        return best
+
+    def reseed(self, slot: int) -> None:
+        """Draw a new secret for a slot: its choice is made anew, so that no attacker can wait beside an old one."""
+        self._secrets[slot] = self._entropy(16)
+        self._ranks[slot].clear()
+
+    def may_move(self, now: Millis) -> bool:
+        """Tell whether another failed slot may go on to its next hash: moves_per_minute."""
+        while self._moves and self._moves[0] <= now - _MINUTE:
+            self._moves.popleft()
+        return len(self._moves) < self._config.moves_per_minute
+
+    def next_move(self) -> Millis | None:
+        """Return when a move is allowed again."""
+        return Millis(self._moves[0] + _MINUTE) if len(self._moves) >= self._config.moves_per_minute else None
+
+    def failed(self, peer: PeerId, cause: Refusal, now: Millis) -> None:
+        """Leave a peer out for a while after a refusal or a failed dial, and count the move."""
+        before = self._avoided.pop(peer, None)
+        length = AVOID[cause] if before is None else Millis(min(max(2 * before[1], AVOID[cause]), AVOID_LONGEST))
+        self._avoided[peer] = (Millis(now + length), length)
+        if len(self._avoided) > AVOIDED_MAX:
+            del self._avoided[next(iter(self._avoided))]
+        if cause in (Refusal.FULL, Refusal.UNWANTED, Refusal.FAILED):
+            self._moves.append(now)
+            self._outcomes.append(cause is Refusal.FULL)
+
+    def succeeded(self, peer: PeerId) -> None:
+        """Note that a peer took the link."""
+        self._avoided.pop(peer, None)
+        self._outcomes.append(False)
+
+    def avoided(self, now: Millis) -> list[PeerId]:
+        """Return the peers left out at this moment."""
+        return [peer for peer, (until, _) in self._avoided.items() if now < until]
+
+    def next_return(self, now: Millis) -> Millis | None:
+        """Return when the first peer left out is a candidate again."""
+        return min((until for until, _ in self._avoided.values() if until > now), default=None)
+
+    def exhausted(self) -> bool:
+        """Tell whether over half of the last BEST dials met full peers: the slot-exhaustion alarm."""
+        return sum(self._outcomes) > RECENT_REFUSALS
+
+    def own(self) -> Sequence[PeerId]:
+        """Return the peers that hold slots."""
+        return list(self._holder.values())
