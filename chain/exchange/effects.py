@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NewType, TypeAlias
 
-from chain.block import Block, Header, SealedHeader
+from chain.block import Header, SealedHeader
 from chain.exchange.topics import Topic
 from chain.ports import EpochStake
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction, Transaction
+from chain.verified import VerifiedBlock
 
 Tag = NewType("Tag", int)
 """Number of a question or a piece of work, unique for the life of the exchange."""
@@ -99,7 +100,7 @@ class SealCheck:
 class CheckSeals:
     """Run `work.check_seals` in workers; hand its result to `seals_checked(tag, ...)`.
 
-    At most `policy.SEALS_PER_BATCH` headers, one Argon2id each. Urgent batches (a new block) go before the others.
+    At most `download.SEALS_PER_BATCH` headers, one Argon2id each. Urgent batches (a new block) go before the others.
     """
 
     tag: Tag
@@ -129,18 +130,15 @@ class CheckBody:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Hand a block to the importer's thread, in the order of these effects; tell `imported(tag, ...)` what it said.
+    """Hand a block to the importer's thread, in the order of these effects; tell `imported(tag, ...)` what it said:
+    the status of `importer.ImportResult`, or the `InvalidBlock` it raised.
 
     Its seal is verified and its body belongs to its header; the parent was imported or handed over before.
     """
 
     tag: Tag
-    block: Block
+    block: VerifiedBlock
     block_id: Hash32
-    signed: tuple[SignedTransaction, ...]
-    """The block's transactions with their senders."""
-    arrived: Millis
-    """When this node first had the whole header (fork choice by lateness, rule 7)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """What the exchange needs to read, as it sees it. All of it is called on the loop's thread and must be quick."""
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import Protocol
 
 from chain.block import ChainedHeader
 from chain.ports import EpochStake
 from chain.primitives.units import Hash32
-from chain.transaction import SignedTransaction
+from chain.transaction import SignedTransaction, Transaction
 
 
 class BlockSource(Protocol):
@@ -45,15 +44,8 @@ class PoolReader(Protocol):
     def is_settled(self, tx_hash: Hash32, age: int, now: int) -> bool:
         """Tell whether a transaction has been in the pool for at least `age` ms, so that others have it too."""
 
+    def precheck(self, tx: Transaction) -> None:
+        """Check what needs neither state nor sender. Raises `InvalidTransaction`."""
 
-class ImportOutcome(Enum):
-    """What the importer said of a block; the names are those of `importer.ImportStatus`, and INVALID for a raise."""
-
-    ADOPTED = "adopted"
-    SIDE = "side"
-    UNRIPE = "unripe"
-    KNOWN = "known"
-    ORPHAN = "orphan"
-    """The importer lacks the parent: it forgot it, or gave it up."""
-    INVALID = "invalid"
-    """`InvalidBlock` was raised: no descendant can be valid either."""
+    def local(self) -> Iterable[SignedTransaction]:
+        """Return what this node's own users sent and no block has taken yet."""

@@ -1,0 +1,173 @@
+"""Transactions of the network: checked cheap first, judged by the pool, relayed if it takes them."""
+
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chain.exchange.asks import Tags
+from chain.exchange.bounded import RecentHashes
+from chain.exchange.effects import AddTransaction, Effect, Judgement, Publish, RecoverSenders, Tag, Verdict
+from chain.exchange.neighbours import Neighbours
+from chain.exchange.ports import PoolReader
+from chain.exchange.topics import TRANSACTION_MAX_BYTES, Topic
+from chain.params import ChainParams
+from chain.primitives.hashing import keccak256
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Hash32, Millis
+from chain.rules import InvalidTransaction, TxRule
+from chain.transaction import SignedTransaction, Transaction, parse_transaction
+
+REJECTED_MAX = 8_192
+"""Hashes of refused transactions that are remembered; the oldest goes first."""
+
+REJECTED_LIFETIME = Millis(120_000)
+"""How long they are: a block's time, after which nonce, balance or the pool's price may have changed."""
+
+QUEUE_MAX = 1_024
+"""Transactions that wait for a worker; beyond it new ones are ignored: 65 ms of work, or 70 ms on two workers."""
+
+BATCH_MAX = 128
+"""Transactions per piece of work: 8 ms of a worker."""
+
+BATCHES_MAX = 2
+"""Pieces of work at once, so that seals of new blocks never wait long behind them."""
+
+REPUBLISH_INTERVAL = Millis(600_000)
+"""Own transactions that no block has taken are published again this often: nodes that joined or restarted lack them."""
+
+REPUBLISH_MAX = 64
+"""Most of them at a time."""
+
+POLICY_RULES = frozenset(
+    {
+        TxRule.ALREADY_KNOWN,
+        TxRule.REPLACEMENT,
+        TxRule.UNDERPRICED,
+        TxRule.ACCOUNT_LIMIT,
+        TxRule.POOL_FULL,
+        TxRule.FEE_BELOW_BASE,
+        TxRule.NONCE_LOW,
+        TxRule.NONCE_HIGH,
+        TxRule.FUNDS,
+        TxRule.SIZE,
+    }
+)
+"""What another node may see otherwise, by its settings or its head: never a fault of who relays it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    tx: Transaction
+    key: bytes
+
+
+class Transactions:
+    """The TRANSACTION topic."""
+
+    def __init__(self, params: ChainParams, pool: PoolReader, neighbours: Neighbours, tags: Tags) -> None:
+        self._params = params
+        self._pool = pool
+        self._neighbours = neighbours
+        self._tags = tags
+        self._rejected = RecentHashes(most=REJECTED_MAX, lifetime=REJECTED_LIFETIME)
+        self._hashes: set[Hash32] = set()
+        self._queue: deque[_Waiting] = deque()
+        self._batches: dict[Tag, tuple[_Waiting, ...]] = {}
+        self._adding: OrderedDict[Tag, _Waiting] = OrderedDict()
+        self._next_republish: Millis | None = None
+        self.accepted = 0
+        self.refused = 0
+        self.ignored = 0
+
+    def validate(self, key: bytes, payload: bytes, sender: PeerId, now: Millis) -> list[Effect]:
+        """Judge a published transaction as far as that is cheap, and queue it for a worker."""
+        if len(payload) > TRANSACTION_MAX_BYTES:
+            return self._judge(key, Judgement.REJECT, TxRule.SIZE.value)
+        tx_hash = keccak256(payload)
+        if tx_hash in self._hashes or self._pool.get(tx_hash) is not None:
+            return self._judge(key, Judgement.IGNORE, TxRule.ALREADY_KNOWN.value)
+        if self._rejected.has(tx_hash, now):
+            return self._judge(key, Judgement.IGNORE, "refused before")
+        neighbour = self._neighbours.get(sender)
+        if neighbour is None or len(self._hashes) >= QUEUE_MAX or not neighbour.transactions.take(1, now):
+            return self._judge(key, Judgement.IGNORE, "no room")
+        try:
+            tx = parse_transaction(payload, self._params.chain_id)
+            self._pool.precheck(tx)
+        except InvalidTransaction as error:
+            self._rejected.add(tx_hash, now)
+            return self._refuse(key, error)
+        self._hashes.add(tx_hash)
+        self._queue.append(_Waiting(tx, key))
+        return self._flush()
+
+    def owns(self, tag: Tag) -> bool:
+        """Tell whether a piece of work is this part's."""
+        return tag in self._batches or tag in self._adding
+
+    def senders_recovered(
+        self, tag: Tag, results: Sequence[SignedTransaction | InvalidTransaction], now: Millis
+    ) -> list[Effect]:
+        """Offer the transactions whose sender is known to the pool."""
+        effects: list[Effect] = []
+        for waiting, result in zip(self._batches.pop(tag), results, strict=True):
+            if isinstance(result, InvalidTransaction):
+                self._hashes.discard(waiting.tx.hash)
+                self._rejected.add(waiting.tx.hash, now)
+                effects += self._refuse(waiting.key, result)
+            else:
+                adding = self._tags.next()
+                self._adding[adding] = waiting
+                effects.append(AddTransaction(adding, result))
+        return effects + self._flush()
+
+    def transaction_added(self, tag: Tag, error: InvalidTransaction | None, now: Millis) -> list[Effect]:
+        """Relay what the pool took."""
+        waiting = self._adding.pop(tag)
+        self._hashes.discard(waiting.tx.hash)
+        if error is None:
+            return self._judge(waiting.key, Judgement.ACCEPT, "")
+        self._rejected.add(waiting.tx.hash, now)
+        return self._refuse(waiting.key, error)
+
+    def submit(self, tx: Transaction, now: Millis) -> list[Effect]:
+        """Publish an own transaction, and again later until a block takes it."""
+        if self._next_republish is None:
+            self._next_republish = Millis(now + REPUBLISH_INTERVAL)
+        return [Publish(Topic.TRANSACTION, tx.raw)]
+
+    def tick(self, now: Millis) -> list[Effect]:
+        """Publish own transactions again when that is due."""
+        if self._next_republish is None or now < self._next_republish:
+            return []
+        own = [signed.tx for signed in self._pool.local()]
+        self._next_republish = Millis(now + REPUBLISH_INTERVAL) if own else None
+        settled = [tx for tx in own if self._pool.is_settled(tx.hash, REPUBLISH_INTERVAL // 2, now)]
+        return [Publish(Topic.TRANSACTION, tx.raw) for tx in settled[:REPUBLISH_MAX]]
+
+    def deadline(self) -> Millis | None:
+        """Return when `tick` has work."""
+        return self._next_republish
+
+    def _flush(self) -> list[Effect]:
+        effects: list[Effect] = []
+        while self._queue and len(self._batches) < BATCHES_MAX:
+            batch = tuple(self._queue.popleft() for _ in range(min(BATCH_MAX, len(self._queue))))
+            tag = self._tags.next()
+            self._batches[tag] = batch
+            effects.append(RecoverSenders(tag, tuple(waiting.tx for waiting in batch)))
+        return effects
+
+    def _refuse(self, key: bytes, error: InvalidTransaction) -> list[Effect]:
+        judgement = Judgement.IGNORE if error.rule in POLICY_RULES else Judgement.REJECT
+        return self._judge(key, judgement, str(error))
+
+    def _judge(self, key: bytes, judgement: Judgement, reason: str) -> list[Effect]:
+        match judgement:
+            case Judgement.ACCEPT:
+                self.accepted += 1
+            case Judgement.REJECT:
+                self.refused += 1
+            case Judgement.IGNORE:
+                self.ignored += 1
+        return [Verdict(key, judgement, reason)]
