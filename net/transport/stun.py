@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import error as StructError  # noqa: N812  # the module gives its exception a lower-case name
-from typing import Any
+from typing import Any, cast
 
 from aioice import stun
 
@@ -43,6 +43,8 @@ def binding_response(request: bytes, address: str, port: int) -> bytes:
     """
     if not stun.HEADER_LENGTH <= len(request) <= REQUEST_MAX:
         raise Malformed(f"a STUN request of {len(request)} bytes")
+    if request[0] & 0xC0:  # the codec ignores these bits; RFC 8489 section 5 tells STUN from other protocols by them
+        raise Malformed("a datagram that does not begin like STUN")
     if request[4:8] != stun.COOKIE.to_bytes(4, "big"):
         raise Malformed("a datagram without the STUN cookie")
     try:
@@ -71,8 +73,8 @@ class StunServer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the socket."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        # asyncio's own datagram transport is no subclass of this in 3.11
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Learn that the socket is closed."""

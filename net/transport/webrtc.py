@@ -198,6 +198,7 @@ class Link:
 
     async def close(self) -> None:
         """End the link and free its sockets and tasks. May be called at any step, and more than once."""
+        self._end_reason = self._end_reason or "closed by us"  # so that the owner is not told of it
         self._sctp.silence()
         self.queues.clear()
         pump = self._dtls._task  # `stop` cancels aiortc's receiving task and does not await it

@@ -1,0 +1,176 @@
+"""A real aiortc peer that breaks the rules costs itself its link, and the loop stays responsive."""
+
+import asyncio
+import socket
+
+import pytest
+from aiortc import rtcsctptransport as aiortc_sctp
+
+from net.core.effects import Priority, Role
+from net.transport.guard import CHUNKS_WAITING_MAX, UNFINISHED_MAX, WINDOW_CHUNKS
+from net.transport.ice import DATAGRAM_MAX
+from tests.helpers.transport import Foreign, Pair, Sender, Stopwatch, until
+
+BLOCKED_MAX = 0.25
+"""Longest stall of the loop that these tests allow, in seconds; an unguarded 4 MiB message blocks it for 1.2 s."""
+
+
+async def endless_message(foreign: Foreign) -> None:
+    """One message of 4 MiB: aiortc's own sender checks only what we advertised."""
+    foreign.sctp._remote_max_message_size = 0
+    foreign.channel.send(bytes(4 * 1024 * 1024))
+
+
+async def endless_small_fragments(foreign: Foreign) -> None:
+    for number in range(4 * CHUNKS_WAITING_MAX):
+        await send_data(foreign, number, b"x", flags=aiortc_sctp.SCTP_DATA_FIRST_FRAG if number == 0 else 0)
+
+
+async def a_gap_that_never_closes(foreign: Foreign) -> None:
+    for number in range(1, 400):
+        await send_data(foreign, number, bytes(1100), flags=3, sequence=number)
+
+
+async def a_second_channel(foreign: Foreign) -> None:
+    foreign.peer.createDataChannel("second")
+
+
+async def a_thousand_channels(foreign: Foreign) -> None:
+    for number in range(1000):
+        foreign.peer.createDataChannel(f"channel {number}")
+
+
+async def a_text_message(foreign: Foreign) -> None:
+    foreign.channel.send("text")
+
+
+async def unordered(foreign: Foreign) -> None:
+    await send_data(foreign, 0, b"x", flags=3 | aiortc_sctp.SCTP_DATA_UNORDERED)
+
+
+async def wide_gaps(foreign: Foreign) -> None:
+    """Twenty million TSNs in one packet."""
+    sack = aiortc_sctp.SackChunk()
+    sack.cumulative_tsn = foreign.sctp._last_received_tsn
+    sack.gaps = [(1, 65535)] * 250
+    await foreign.sctp._send_chunk(sack)
+
+
+async def forward_tsn(foreign: Foreign) -> None:
+    chunk = aiortc_sctp.ForwardTsnChunk()
+    chunk.cumulative_tsn = foreign.sctp._local_tsn + 10
+    chunk.streams = [(number, 1) for number in range(250)]
+    await foreign.sctp._send_chunk(chunk)
+
+
+async def a_truncated_chunk(foreign: Foreign) -> None:
+    """A DATA chunk of two bytes: the parser of aiortc 1.16 raises struct.error."""
+    await foreign.sctp._send_chunk(aiortc_sctp.Chunk.__new__(_Raw))
+
+
+class _Raw(aiortc_sctp.Chunk):
+    def __bytes__(self) -> bytes:
+        return b"\x00\x03\x00\x06xx\x00\x00"
+
+    def __repr__(self) -> str:
+        return "raw"
+
+
+async def send_data(foreign: Foreign, number: int, data: bytes, *, flags: int, sequence: int = 0) -> None:
+    chunk = aiortc_sctp.DataChunk(flags=flags)
+    chunk.tsn = (foreign.sctp._local_tsn + number) % 2**32
+    chunk.stream_id, chunk.stream_seq, chunk.protocol = 0, sequence, aiortc_sctp.WEBRTC_BINARY
+    chunk.user_data = data
+    await foreign.sctp._send_chunk(chunk)
+    if number % 16 == 0:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"),
+    [
+        (endless_message, "endless message"),
+        (endless_small_fragments, "too much waits"),
+        (a_gap_that_never_closes, "too much waits"),
+        (a_second_channel, "second channel"),
+        (a_thousand_channels, "second channel"),
+        (a_text_message, "not binary"),
+        (unordered, "unordered"),
+        (wide_gaps, "never sent"),
+        (forward_tsn, "skipped"),
+        (a_truncated_chunk, "in SCTP"),
+    ],
+)
+async def test_a_peer_that_breaks_a_rule_loses_its_link(misbehave: Sender, reason: str) -> None:
+    async with Foreign(Role.ANSWERER) as foreign, Stopwatch() as watch:
+        await misbehave(foreign)
+        await until(lambda: foreign.owner.reason is not None)
+        assert foreign.owner.reason is not None
+        assert foreign.owner.reason.startswith("fault: ")
+        assert reason in foreign.owner.reason
+        assert foreign.owner.frames == []
+        sctp = foreign.link._sctp
+        assert sum(len(c.user_data) for s in sctp._inbound_streams.values() for c in s.reassembly) <= 300_000
+        assert len(sctp._data_channels) <= 1
+    assert watch.longest < BLOCKED_MAX
+
+
+async def test_the_largest_message_that_is_allowed_arrives() -> None:
+    async with Foreign(Role.OFFERER) as foreign:
+        foreign.channel.send(bytes(UNFINISHED_MAX))
+        await until(lambda: bool(foreign.owner.frames))
+        assert len(foreign.owner.frames[0]) == UNFINISHED_MAX
+        assert foreign.owner.reason is None
+
+
+async def test_lost_packets_do_not_make_an_honest_peer_guilty() -> None:
+    """Every 50th datagram vanishes; with no window the receiver would hold more than its limit."""
+    async with Pair() as pair:
+        protocol = pair.answerer._ice._connection._protocols[0]
+        received, count = protocol.datagram_received, 0
+
+        def lossy(data: bytes | str, addr: tuple[object, ...]) -> None:
+            nonlocal count
+            count += 1
+            if count % 50:
+                received(data, addr)
+
+        protocol.datagram_received = lossy  # type: ignore[method-assign]  # a bad line
+        sctp = pair.offerer._sctp
+        for _ in range(60):
+            pair.offerer.send(bytes(16 * 1024), Priority.BULK)
+            assert sctp.unacknowledged() < WINDOW_CHUNKS + 15
+        await until(lambda: len(pair.owners[1].frames) == 60, seconds=30)
+        assert pair.owners[1].reason is None
+
+
+async def test_datagrams_from_strangers_and_of_odd_sizes_are_dropped() -> None:
+    async with Pair() as pair:
+        connection = pair.answerer._ice._connection
+        host, port = connection._protocols[0].transport.get_extra_info("sockname")[:2]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            # an empty one, DTLS-like garbage, too long, STUN with an attribute too short for its type (struct.error)
+            bad = bytes.fromhex("000100082112a442") + b"t" * 12 + bytes.fromhex("0024000200000000")
+            for datagram in (b"", b"\x16" * 100, b"\x16" * (DATAGRAM_MAX + 1), bad, b"\x00"):
+                for _ in range(20):
+                    stranger.sendto(datagram, (host, port))
+        pair.offerer.send(b"still here", Priority.CONTROL)
+        await until(lambda: bool(pair.owners[1].frames))
+        assert pair.owners[1].reason is None
+        assert len(connection._remote_candidates) == 1
+
+
+async def test_an_error_of_ours_is_not_taken_for_the_peers() -> None:
+    class Broken(RuntimeError):
+        pass
+
+    async with Pair() as pair:
+        sctp = pair.answerer._sctp
+        sctp._inbox.append(b"x")
+
+        def broken(frame: bytes) -> None:
+            raise Broken
+
+        sctp._received = broken
+        with pytest.raises(Broken):
+            await sctp._handle_data(b"")
