@@ -200,7 +200,7 @@ def execute_block(
     params: ChainParams,
     transactions_root: Hash32 | None = None,
 ) -> Execution:
-    """Execute a body on its parent's state. Raises `InvalidBlock`: GAS_LIMIT, BODY_SIZE, or TRANSACTION and its cause."""
+    """Execute a body on its parent's state. Raises `InvalidBlock`: GAS_LIMIT, BODY_SIZE or TRANSACTION."""
     builder = BodyBuilder(state, facts, params)
     for index, signed in enumerate(transactions):
         try:

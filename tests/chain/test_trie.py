@@ -7,7 +7,7 @@ import pytest
 import rlp
 from hypothesis import given
 from hypothesis import strategies as st
-from trie import HexaryTrie
+from trie.hexary import HexaryTrie
 
 from chain.primitives.hashing import keccak256
 from chain.primitives.units import Hash32
@@ -32,9 +32,9 @@ def _bytes(text: str | None) -> bytes:
 
 def _entries(case: dict[str, object]) -> list[tuple[bytes, bytes]]:
     entries = case["in"]
-    pairs = entries.items() if isinstance(entries, dict) else entries
-    assert isinstance(pairs, list) or isinstance(entries, dict)
-    return [(_bytes(key), _bytes(value)) for key, value in pairs]  # type: ignore[union-attr]
+    pairs = list(entries.items()) if isinstance(entries, dict) else entries
+    assert isinstance(pairs, list)
+    return [(_bytes(key), _bytes(value)) for key, value in pairs]
 
 
 def _cases(*files: str) -> list[object]:
@@ -81,11 +81,11 @@ def test_same_roots_nodes_and_values_as_py_trie(batches: list[list[tuple[bytes, 
         trie = Trie(nodes, root, cache)
         for key, value in batch:
             trie.put(key, value)
-            model[key] = value
             if value:
                 other[key] = value
-            elif key in other:
-                del other[key]
+            elif model.get(key):
+                other.delete(key)  # type: ignore[no-untyped-call]  # py-trie is not typed
+            model[key] = value
         root, new = trie.commit()
         assert all(keccak256(raw) == digest for digest, raw in new.items())
         nodes.update(new)
@@ -94,8 +94,9 @@ def test_same_roots_nodes_and_values_as_py_trie(batches: list[list[tuple[bytes, 
         assert all(fresh.get(key) == value for key, value in model.items())
 
 
-@given(st.lists(st.tuples(_keys, st.binary(min_size=1, max_size=40)), max_size=20), _keys)
-def test_proofs_satisfy_py_trie(entries: list[tuple[bytes, bytes]], absent: bytes) -> None:
+@given(st.lists(st.tuples(_keys, st.binary(min_size=1, max_size=40)), max_size=20), st.integers(0, 80))
+def test_proofs_satisfy_py_trie(entries: list[tuple[bytes, bytes]], other: int) -> None:
+    absent = keccak256(bytes((other,)))  # py-trie fails on short keys that end inside an extension
     nodes = Nodes()
     trie = Trie(nodes, EMPTY_ROOT)
     for key, value in entries:
@@ -105,7 +106,8 @@ def test_proofs_satisfy_py_trie(entries: list[tuple[bytes, bytes]], absent: byte
     for key in [*(key for key, _ in entries), absent]:
         proof = [rlp.decode(raw) for raw in trie.prove(key)]
         if root != EMPTY_ROOT:
-            assert HexaryTrie.get_from_proof(root, key, proof) == dict(entries).get(key, b"")
+            proven = HexaryTrie.get_from_proof(root, key, proof)  # type: ignore[no-untyped-call]  # py-trie is not typed
+            assert proven == dict(entries).get(key, b"")
         else:
             assert proof == []
 
