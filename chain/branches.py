@@ -7,7 +7,7 @@ descendant comes, which finds it in the store.
 from collections.abc import Iterable, Iterator
 
 from chain.block import ChainedHeader
-from chain.fork_choice import Candidate
+from chain.fork_choice import Candidate, sibling_rank
 from chain.primitives.units import Hash32, Millis
 
 AHEAD_MAX = Millis(600_000)
@@ -52,7 +52,7 @@ class Branches:
             return True
         if chained.time > now + AHEAD_MAX:
             return False
-        rank = (chained.time, chained.sealed.pow)
+        rank = sibling_rank(chained)
         better = sum(other.rank < rank for other in self._unripe_siblings(chained.header.parent_id))
         return better < UNRIPE_PER_PARENT
 

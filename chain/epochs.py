@@ -1,15 +1,15 @@
 """What a block of an epoch is judged against: seed and stake snapshot on the block's own branch (rule 8)."""
 
-from collections.abc import Callable
-
 from chain.block import ChainedHeader
 from chain.params import ChainParams
 from chain.ports import ChainStore, EpochStake
 from chain.primitives.errors import StorageError
-from chain.primitives.units import ZERO_HASH, Hash32
+from chain.primitives.units import ZERO_HASH, Hash32, Wei
+from chain.staking_snapshot import make_snapshot, snapshot
+from chain.state import State
 
 SNAPSHOT_AGE = 3
-"""The snapshot for epoch E is taken at the last block of epoch E - 3."""
+"""The snapshot for epoch E is taken at the last block of epoch E - 3; there is none for epochs 0 to 2."""
 
 SEED_AGE = 2
 """The seed of epoch E is the mix at the last block of epoch E - 2: known only when the stakes are fixed."""
@@ -22,30 +22,35 @@ the same of one rival branch. A record of 10,000 validators is 2 MB."""
 class EpochStakes:
     """Epoch records by branch, with the last few remembered. Any thread may ask."""
 
-    def __init__(
-        self, params: ChainParams, store: ChainStore, snapshot: Callable[[ChainedHeader, Hash32], EpochStake]
-    ) -> None:
-        """`snapshot` reads the registry's state after a block and joins it with a seed."""
+    def __init__(self, params: ChainParams, store: ChainStore) -> None:
         self._params = params
         self._store = store
-        self._snapshot = snapshot
         self._kept: dict[tuple[Hash32, Hash32], EpochStake] = {}
 
     def after(self, parent: ChainedHeader) -> EpochStake:
-        """Return what the block after `parent` is judged against. `parent` is stored."""
+        """Return what the block after `parent` is judged against. `parent` is stored. 30 µs per validator if new."""
         epoch = self._params.epoch(parent.height + 1)
-        # Before epoch 3 no ticket is valid; the commitment is that of genesis, whose registry is empty.
-        source = self._ancestor(parent, max(0, (epoch - SNAPSHOT_AGE + 1) * self._params.epoch_length - 1))
-        seed = ZERO_HASH
-        if epoch >= SEED_AGE:
-            seed = self._ancestor(parent, (epoch - SEED_AGE + 1) * self._params.epoch_length - 1).header.mix
-        key = (source.id, seed)
+        source = self._last_block(parent, epoch - SNAPSHOT_AGE)
+        seeded = self._last_block(parent, epoch - SEED_AGE)
+        seed = ZERO_HASH if seeded is None else seeded.header.mix
+        key = (ZERO_HASH if source is None else source.id, seed)
         kept = self._kept
-        found = kept.get(key) or self._snapshot(source, seed)
+        found = kept.get(key) or self._read(source, seed)
         # A new dict in one assignment instead of a lock: a reader on another thread sees the old or the new one.
         others = [item for item in kept.items() if item[0] != key]
-        self._kept = dict([*others[-(KEPT - 1) :], (key, found)])
+        self._kept = dict([*others[1 - KEPT :], (key, found)])
         return found
+
+    def _read(self, source: ChainedHeader | None, seed: Hash32) -> EpochStake:
+        if source is None:
+            found = make_snapshot((), Wei(0))
+        else:
+            found = snapshot(State(self._store, source.header.state_root))
+        return EpochStake(seed, found.total, found.issued, found.root, found.stakes, found.commitment)
+
+    def _last_block(self, block: ChainedHeader, epoch: int) -> ChainedHeader | None:
+        """Return the ancestor of `block` that ended an epoch; None before the first."""
+        return None if epoch < 0 else self._ancestor(block, (epoch + 1) * self._params.epoch_length - 1)
 
     def _ancestor(self, block: ChainedHeader, height: int) -> ChainedHeader:
         """Return the ancestor of a height: down the branch to the canonical chain, and there by the index."""

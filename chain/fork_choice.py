@@ -20,6 +20,11 @@ FINAL_WORKS = (20, 30)
 """The same for `finalized`."""
 
 
+def sibling_rank(block: ChainedHeader) -> tuple[Millis, int, Hash32]:
+    """Return (time, pow) of a block, and its id so that no two are equal."""
+    return block.time, block.sealed.pow, block.id
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A valid block that may become the head."""
@@ -29,9 +34,9 @@ class Candidate:
     """When it came to this node by the mesh clock; None if that is forgotten (it was stored before a restart)."""
 
     @property
-    def rank(self) -> tuple[Millis, int]:
-        """(time, pow): the lower sibling wins."""
-        return self.chained.time, self.chained.sealed.pow
+    def rank(self) -> tuple[Millis, int, Hash32]:
+        """What orders siblings: the lower one wins."""
+        return sibling_rank(self.chained)
 
 
 @dataclass(frozen=True, slots=True)

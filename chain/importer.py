@@ -13,7 +13,7 @@ from chain.branches import Branches
 from chain.epochs import EpochStakes
 from chain.fork_choice import Candidate, HeadMarks, choose, late_limit, marks
 from chain.genesis import Genesis
-from chain.judge import Judge, belongs_together, genesis_block, snapshot_reader
+from chain.judge import Judge, belongs_together, genesis_block
 from chain.orphans import Orphans
 from chain.params import ChainParams
 from chain.ports import ChainStore, EpochStake, HeadMove, SealRules, StoredBlock
@@ -69,7 +69,7 @@ class Importer:
         self._store = store
         self._rules = rules
         self._late = late_limit(params)
-        self._stakes = EpochStakes(params, store, snapshot_reader(store))
+        self._stakes = EpochStakes(params, store)
         self._judge = Judge(params, store, rules, self._stakes)
         self._branches = Branches()
         self._orphans = Orphans()
