@@ -4,12 +4,12 @@ from chain.block import ChainedHeader
 from chain.params import ChainParams
 from chain.ports import ChainStore, EpochStake
 from chain.primitives.errors import StorageError
-from chain.primitives.units import ZERO_HASH, Hash32, Wei
-from chain.staking_snapshot import make_snapshot, snapshot
+from chain.primitives.units import ZERO_HASH, Hash32
+from chain.staking_snapshot import snapshot
 from chain.state import State
 
 SNAPSHOT_AGE = 3
-"""The snapshot for epoch E is taken at the last block of epoch E - 3; there is none for epochs 0 to 2."""
+"""The snapshot for epoch E is taken at the last block of epoch E - 3, at block 0 for epochs 0 to 2."""
 
 SEED_AGE = 2
 """The seed of epoch E is the mix at the last block of epoch E - 2: known only when the stakes are fixed."""
@@ -30,10 +30,11 @@ class EpochStakes:
     def after(self, parent: ChainedHeader) -> EpochStake:
         """Return what the block after `parent` is judged against. `parent` is stored. 30 µs per validator if new."""
         epoch = self._params.epoch(parent.height + 1)
-        source = self._last_block(parent, epoch - SNAPSHOT_AGE)
+        # Epochs 0 to 2 look back to block 0, whose registry is empty; tickets are not valid then.
+        source = self._last_block(parent, epoch - SNAPSHOT_AGE) or self._ancestor(parent, 0)
         seeded = self._last_block(parent, epoch - SEED_AGE)
         seed = ZERO_HASH if seeded is None else seeded.header.mix
-        key = (ZERO_HASH if source is None else source.id, seed)
+        key = (source.id, seed)
         kept = self._kept
         found = kept.get(key) or self._read(source, seed)
         # A new dict in one assignment instead of a lock: a reader on another thread sees the old or the new one.
@@ -41,11 +42,8 @@ class EpochStakes:
         self._kept = dict([*others[1 - KEPT :], (key, found)])
         return found
 
-    def _read(self, source: ChainedHeader | None, seed: Hash32) -> EpochStake:
-        if source is None:
-            found = make_snapshot((), Wei(0))
-        else:
-            found = snapshot(State(self._store, source.header.state_root))
+    def _read(self, source: ChainedHeader, seed: Hash32) -> EpochStake:
+        found = snapshot(State(self._store, source.header.state_root))
         return EpochStake(seed, found.total, found.issued, found.root, found.stakes, found.commitment)
 
     def _last_block(self, block: ChainedHeader, epoch: int) -> ChainedHeader | None:

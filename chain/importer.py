@@ -81,7 +81,7 @@ class Importer:
         if store.head_id() is None:
             block = genesis_block(genesis)
             store.commit(block, HeadMove((), (block.chained.id,), block.chained.id))
-        self._marks = self._marks_of(self._load_head(genesis.chained.id))
+        self._marks = self._marks_of(self._load_head(genesis.chained))
         self._reload()
 
     def head(self) -> ChainedHeader:
