@@ -71,6 +71,8 @@ ALLOWANCES: Mapping[FrameKind, Allowance] = {
     FrameKind.RANGE_ASK: Allowance(frames=4, frame_burst=256, bytes_second=65_536, byte_burst=1_000_000),
     FrameKind.RANGE: Allowance(frames=100, frame_burst=2_000, bytes_second=200_000, byte_burst=8_000_000),
     FrameKind.EQUIVOCATION: Allowance(frames=1, frame_burst=64, bytes_second=2_048, byte_burst=128_000),
+    FrameKind.RECORDS_HAVE: Allowance(frames=20, frame_burst=200, bytes_second=50_000, byte_burst=1_000_000),
+    FrameKind.RECORDS_WANT: Allowance(frames=20, frame_burst=200, bytes_second=50_000, byte_burst=1_000_000),
     FrameKind.DIRECT: Allowance(frames=50, frame_burst=200, bytes_second=200_000, byte_burst=1_000_000),
     FrameKind.DIRECT_ACK: Allowance(frames=200, frame_burst=1_000, bytes_second=16_384, byte_burst=65_536),
     FrameKind.PUBLISH: Allowance(frames=500, frame_burst=2_000, bytes_second=1_000_000, byte_burst=4_000_000),

@@ -25,6 +25,8 @@ class FrameKind(IntEnum):
     RANGE_ASK = 17  # reconcile: fingerprints or items of ranges of the id space
     RANGE = 18  # reconcile
     EQUIVOCATION = 19  # gossip: two signed records that contradict each other
+    RECORDS_HAVE = 20  # gossip: names of records the sender holds and has not sent
+    RECORDS_WANT = 21  # gossip: names of records to be sent; may turn the link eager or lazy
     DIRECT = 32  # direct: a source-routed message
     DIRECT_ACK = 33  # direct: 24 bytes back along the route
     PUBLISH = 48  # relay: a small message whole, pushed

@@ -1,9 +1,16 @@
-"""Frames that spread the map: batches of records, and proofs that an id contradicted itself (DESIGN section 3.2)."""
+"""Frames that spread the map: batches of records, and proofs that an id contradicted itself (DESIGN section 3.2).
+
+Records travel along eager links whole; over lazy links only their names go (HAVE), and whoever misses one asks for it
+(WANT). A WANT also says whether the link shall be eager from now on: so the eager links form a tree that mends itself.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
 
 from chain.primitives.canonical import pack, unpack
 from chain.primitives.errors import Malformed
+from chain.primitives.peer import PREFIX_BYTES
 from net.core.wire.frame import FRAME_MAX
 from net.core.wire.record import RECORD_MAX, Record, decode_record, signature_valid, signed_part
 
@@ -50,6 +57,86 @@ def _record_bytes(item: object) -> bytes:
     if not isinstance(item, bytes) or not 0 < len(item) <= RECORD_MAX:
         raise Malformed("not a record's bytes")
     return item
+
+
+NAMES_MAX = 512
+"""Most names in one HAVE or WANT frame: 8 kB."""
+
+_NAME_BYTES = PREFIX_BYTES + 4
+
+
+@dataclass(frozen=True, slots=True)
+class RecordName:
+    """Which record is meant: its origin and the end of its `seq`."""
+
+    prefix: bytes
+    """First 12 bytes of the origin's id."""
+    seq_low: int
+    """`seq` modulo 2^32: enough to tell newer from older within 24 days; see `newer`."""
+
+
+def newer(seq_low: int, held: int) -> bool:
+    """Tell whether a name's `seq_low` is newer than the `seq` held."""
+    return 0 < (seq_low - held) % (1 << 32) < 1 << 31
+
+
+class Turn(IntEnum):
+    """What a WANT asks of the link itself."""
+
+    KEEP = 0
+    EAGER = 1
+    """Send me records whole: this link brought what others did not."""
+    LAZY = 2
+    """Send me names only: others bring the records earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsWant:
+    """A request for records by name, and for a turn of the link."""
+
+    turn: Turn
+    names: tuple[RecordName, ...]
+    """What the sender misses; the answer is the newest record held of each origin. May be empty."""
+
+
+def encode_have(names: Sequence[RecordName]) -> bytes:
+    """Return the body of a RECORDS_HAVE frame, for 1 to NAMES_MAX names."""
+    assert 0 < len(names) <= NAMES_MAX, "names are cut before"
+    return _pack_names(names)
+
+
+def _pack_names(names: Sequence[RecordName]) -> bytes:
+    return b"".join([name.prefix + name.seq_low.to_bytes(4, "big") for name in names])
+
+
+def decode_have(body: bytes) -> tuple[RecordName, ...]:
+    """Return the names of records the sender holds. Raises `Malformed`."""
+    names = _unpack_names(body)
+    if not names:
+        raise Malformed("an announcement of nothing")
+    return names
+
+
+def _unpack_names(raw: bytes) -> tuple[RecordName, ...]:
+    if len(raw) % _NAME_BYTES or len(raw) > NAMES_MAX * _NAME_BYTES:
+        raise Malformed("record names of a wrong length")
+    return tuple(
+        RecordName(raw[at : at + PREFIX_BYTES], int.from_bytes(raw[at + PREFIX_BYTES : at + _NAME_BYTES], "big"))
+        for at in range(0, len(raw), _NAME_BYTES)
+    )
+
+
+def encode_want(want: RecordsWant) -> bytes:
+    """Return the body of a RECORDS_WANT frame, for up to NAMES_MAX names."""
+    assert len(want.names) <= NAMES_MAX, "names are cut before"
+    return bytes((want.turn,)) + _pack_names(want.names)
+
+
+def decode_want(body: bytes) -> RecordsWant:
+    """Return the request. Raises `Malformed`."""
+    if not body or body[0] > Turn.LAZY:
+        raise Malformed("a request for records of an unknown kind")
+    return RecordsWant(Turn(body[0]), _unpack_names(body[1:]))
 
 
 def encode_equivocation(first: bytes, second: bytes) -> bytes:

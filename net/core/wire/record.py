@@ -39,6 +39,7 @@ RECORD_MAX = 640
 
 _VERSION = 1
 _TAG = "mappemonde/record/1"
+_ID_AT = 38  # after the array's head, the version, the network and two heads
 _LINK_BYTES = PREFIX_BYTES + 1
 _MAX_EPOCH = 1 << 16
 _MAX_NONCE = 1 << 32
@@ -181,6 +182,11 @@ def decode_record(raw: bytes) -> Record:
     if fault is not None:
         raise Malformed(fault)
     return record
+
+
+def origin_of(raw: bytes) -> PeerId:
+    """Return the origin's id from the bytes of a record that was decoded before: it stands at a fixed place."""
+    return PeerId(raw[_ID_AT : _ID_AT + 32])
 
 
 def _decode_tags(raw: bytes) -> tuple[int, int, int]:

@@ -1,0 +1,118 @@
+"""Records known by name only: who announced them, and when to ask for them."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from chain.primitives.peer import PREFIX_BYTES, PeerId
+from chain.primitives.units import Millis
+from net.core.map.peer_map import PeerMap
+from net.core.wire.gossip import RecordName, newer
+
+PULL_AFTER = Millis(1_000)
+"""How long a named record may still come by an eager link: two flushes."""
+
+PULL_AGAIN = Millis(3_000)
+"""How long an asked neighbour may take before the next announcer is asked."""
+
+WANTED_MAX = 8_192
+"""Most records waited for; further names are ignored, reconciliation finds the records later."""
+
+WANTED_PER_LINK = 2_048
+"""Most of these that one link may have brought up: names cost nothing, so one link must not fill the table."""
+
+ANNOUNCERS_MAX = 3
+"""Most announcers remembered for a record, asked in the order of their names' arrival."""
+
+
+@dataclass(slots=True)
+class _Wanted:
+    name: RecordName
+    due: Millis
+    announcers: list[PeerId]
+    first: PeerId
+    asked: PeerId | None = None
+
+
+class Pulls:
+    """The table of records waited for. The gossip machine alone changes it."""
+
+    def __init__(self) -> None:
+        self._wanted: dict[bytes, _Wanted] = {}
+        self._per_link: dict[PeerId, int] = {}
+        self._next: Millis | None = None
+
+    def heard(
+        self,
+        peer: PeerId,
+        names: Iterable[RecordName],
+        peer_map: PeerMap,
+        held_too: Callable[[PeerId, PeerId], None],
+        now: Millis,
+    ) -> None:
+        """Note what a neighbour holds: `held_too(peer, origin)` where we hold the same, newer ones are wanted."""
+        for name in names:
+            held = peer_map.held(name.prefix)
+            if held is not None and not newer(name.seq_low, held[1]):
+                if held[1] % (1 << 32) == name.seq_low:
+                    held_too(peer, held[0])
+                continue
+            entry = self._wanted.get(name.prefix)
+            if entry is None:
+                if len(self._wanted) >= WANTED_MAX or self._per_link.get(peer, 0) >= WANTED_PER_LINK:
+                    continue
+                self._per_link[peer] = self._per_link.get(peer, 0) + 1
+                due = Millis(now + PULL_AFTER)
+                self._wanted[name.prefix] = _Wanted(name, due, [peer], peer)
+                self._next = due if self._next is None else min(self._next, due)
+            elif peer not in entry.announcers and peer != entry.asked and len(entry.announcers) < ANNOUNCERS_MAX:
+                entry.announcers.append(peer)
+                if newer(name.seq_low, entry.name.seq_low):
+                    entry.name = name
+
+    def arrived(self, origin: PeerId) -> None:
+        """Note that a record of the origin came, by whichever way."""
+        entry = self._wanted.pop(origin[:PREFIX_BYTES], None)
+        if entry is not None:
+            self._release(entry)
+
+    def _release(self, entry: _Wanted) -> None:
+        left = self._per_link.get(entry.first, 0) - 1
+        if left > 0:
+            self._per_link[entry.first] = left
+        else:
+            self._per_link.pop(entry.first, None)
+
+    def link_down(self, peer: PeerId) -> None:
+        """Ask a link no more."""
+        for entry in self._wanted.values():
+            if peer in entry.announcers:
+                entry.announcers.remove(peer)
+
+    def deadline(self) -> Millis | None:
+        """Return when `due` next has work."""
+        return self._next
+
+    def due(self, now: Millis) -> tuple[dict[PeerId, list[RecordName]], list[PeerId]]:
+        """Return what to ask of whom now, and which neighbours were asked and sent nothing."""
+        asks: dict[PeerId, list[RecordName]] = {}
+        silent: list[PeerId] = []
+        if self._next is None or now < self._next:
+            return asks, silent
+        for prefix, entry in list(self._wanted.items()):
+            if entry.due > now:
+                continue
+            if entry.asked is not None:
+                silent.append(entry.asked)
+            if not entry.announcers:
+                del self._wanted[prefix]
+                self._release(entry)
+                continue
+            entry.asked = entry.announcers.pop(0)
+            entry.due = Millis(now + PULL_AGAIN)
+            asks.setdefault(entry.asked, []).append(entry.name)
+        self._next = min((entry.due for entry in self._wanted.values()), default=None)
+        return asks, sorted(set(silent))
+
+    def __len__(self) -> int:
+        """Return how many records are waited for."""
+        return len(self._wanted)

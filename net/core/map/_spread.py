@@ -1,0 +1,207 @@
+"""How records spread: whole along eager links, by name along lazy ones, pulled where a name comes first.
+
+The eager links form a tree that mends itself (Plumtree, Leitão et al. 2007): a link that keeps bringing what is here
+already turns lazy, one whose names prove useful turns eager. Every record then crosses each node about once, and a
+neighbour that swallows records delays them by PULL_AFTER at most. Rejected: pushing to all links, five copies each.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from chain.primitives.peer import PREFIX_BYTES, PeerId
+from chain.primitives.units import Millis
+from net.core.effects import Priority
+from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_have, encode_records, encode_want
+from net.core.wire.gossip import split_batches as cut
+
+FLUSH_EVERY = Millis(500)
+"""How long new records gather before a batch goes to the eager links (DESIGN section 3.2)."""
+
+NAMES_EVERY = Millis(2_000)
+"""How long names gather for the lazy links: off the fast path, so that fewer frames carry them."""
+
+GOSSIP_BUDGET = 100_000
+"""Bytes of records a second that this node sends over all its links together (DESIGN section 3.0)."""
+
+PUSH_MAX = 65_536
+"""Most origins waiting for one eager link: one entry each, its newest record. The oldest then goes by name."""
+
+NAMES_WAITING_MAX = 4_096
+"""Most names waiting for one lazy link; the oldest makes room, reconciliation finds it later."""
+
+LAZY_AFTER = 3
+"""A link turns lazy when repetitions outweigh news by this many (news count double)."""
+
+
+@dataclass(slots=True)
+class _Link:
+    eager: bool = True
+    score: int = 0
+    push: dict[PeerId, Millis] = field(default_factory=dict)
+    names: dict[PeerId, None] = field(default_factory=dict)
+
+
+class Spread:
+    """Outboxes of all links. The gossip machine alone changes it; `raw_of` gives the newest record of an origin."""
+
+    def __init__(self, raw_of: Callable[[PeerId], bytes | None], seq_of: Callable[[PeerId], Millis | None]) -> None:
+        self._raw_of = raw_of
+        self._seq_of = seq_of
+        self._links: dict[PeerId, _Link] = {}
+        self._rank: Callable[[PeerId], int] = lambda _: 0
+        self._flush_at: Millis | None = None
+        self._names_at: Millis | None = None
+        self._credit = GOSSIP_BUDGET
+        self._credit_at: Millis | None = None
+        self.healing = False
+        """While the node mends its own links or the map, records go at once and to all links."""
+
+    def ranked_by(self, rank: Callable[[PeerId], int]) -> None:
+        """Set the order under the budget: smaller first, then newest first."""
+        self._rank = rank
+
+    def add(self, peer: PeerId) -> None:
+        """Begin to spread over a link."""
+        self._links[peer] = _Link()
+
+    def remove(self, peer: PeerId) -> None:
+        """Forget a link and what waits for it."""
+        self._links.pop(peer, None)
+
+    def peers(self) -> list[PeerId]:
+        """Return the links records are spread over."""
+        return list(self._links)
+
+    def eager(self) -> list[PeerId]:
+        """Return the eager links."""
+        return [peer for peer, link in self._links.items() if link.eager]
+
+    def offer(self, origin: PeerId, sender: PeerId | None, now: Millis) -> None:
+        """Queue an origin's newest record for all links but the sender's."""
+        for peer, link in self._links.items():
+            if peer in (sender, origin):
+                continue
+            if link.eager or self.healing:
+                link.push.pop(origin, None)
+                link.push[origin] = now
+                if len(link.push) > PUSH_MAX:
+                    oldest = next(iter(link.push))
+                    del link.push[oldest]
+                    self._name(link, oldest, now)
+                due = now if self.healing else Millis(now + FLUSH_EVERY)
+                self._flush_at = due if self._flush_at is None else min(self._flush_at, due)
+            else:
+                self._name(link, origin, now)
+
+    def _name(self, link: _Link, origin: PeerId, now: Millis) -> None:
+        link.names.pop(origin, None)
+        link.names[origin] = None
+        if len(link.names) > NAMES_WAITING_MAX:
+            del link.names[next(iter(link.names))]
+        if self._names_at is None:
+            self._names_at = Millis(now + NAMES_EVERY)
+
+    def heard(self, peer: PeerId, origin: PeerId) -> None:
+        """Note that the neighbour holds our newest record of the origin: it need not be told."""
+        link = self._links.get(peer)
+        if link is not None:
+            link.push.pop(origin, None)
+            link.names.pop(origin, None)
+
+    def judged(self, peer: PeerId, *, news: int, repeats: int) -> list[ToPeer]:
+        """Count what a batch brought; turn the link lazy when it keeps repeating what came by others."""
+        link = self._links.get(peer)
+        if link is None:
+            return []
+        link.score = max(0, link.score + repeats - 2 * news)
+        if not link.eager or link.score < LAZY_AFTER:
+            return []
+        self._turn_lazy(link)
+        return [_want(peer, RecordsWant(Turn.LAZY, ()))]
+
+    def _turn_lazy(self, link: _Link) -> None:
+        link.eager = False
+        link.score = 0
+
+    def turn(self, peer: PeerId, turn: Turn) -> None:
+        """Carry out what a neighbour's WANT asks of the link."""
+        link = self._links.get(peer)
+        if link is None or turn is Turn.KEEP:
+            return
+        if turn is Turn.LAZY:
+            self._turn_lazy(link)
+        else:
+            link.eager = True
+            link.score = 0
+
+    def ask(self, peer: PeerId, names: Iterable[RecordName]) -> list[ToPeer]:
+        """Return the frames that pull records by name; the link turns eager."""
+        wanted = list(names)
+        self.turn(peer, Turn.EAGER)
+        return [
+            _want(peer, RecordsWant(Turn.EAGER, tuple(wanted[at : at + NAMES_MAX])))
+            for at in range(0, len(wanted), NAMES_MAX)
+        ]
+
+    def deadline(self) -> Millis | None:
+        """Return when `flush` next has work."""
+        return min((at for at in (self._flush_at, self._names_at) if at is not None), default=None)
+
+    def flush(self, now: Millis, *, all_of_it: bool = False) -> list[ToPeer]:
+        """Return the frames that are due, within the byte budget unless `all_of_it` (the last before a stop)."""
+        frames: list[ToPeer] = []
+        if all_of_it or (self._flush_at is not None and now >= self._flush_at):
+            frames += self._flush_records(now, all_of_it=all_of_it)
+        if self._names_at is not None and (all_of_it or now >= self._names_at):
+            self._names_at = None
+            for peer, link in self._links.items():
+                if link.names:
+                    frames += self._name_frames(peer, list(link.names))
+                    link.names.clear()
+        return frames
+
+    def _name_frames(self, peer: PeerId, origins: list[PeerId]) -> list[ToPeer]:
+        known = [(origin, self._seq_of(origin)) for origin in origins]
+        names = [RecordName(origin[:PREFIX_BYTES], seq % (1 << 32)) for origin, seq in known if seq is not None]
+        return [
+            ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names[at : at + NAMES_MAX]), Priority.RECORD)
+            for at in range(0, len(names), NAMES_MAX)
+        ]
+
+    def _flush_records(self, now: Millis, *, all_of_it: bool) -> list[ToPeer]:
+        if self._credit_at is not None and now > self._credit_at:
+            earned = (now - self._credit_at) * GOSSIP_BUDGET // 1000
+            self._credit = min(GOSSIP_BUDGET, self._credit + earned)
+        self._credit_at = now
+        waiting = [(peer, origin) for peer, link in self._links.items() for origin in link.push]
+        raws = {origin: self._raw_of(origin) for _, origin in waiting}
+        total = sum(len(raws[origin] or b"") for _, origin in waiting)
+        if total > self._credit and not all_of_it:
+            links = self._links
+            waiting.sort(key=lambda item: (self._rank(item[1]), -links[item[0]].push[item[1]]))
+        batches: dict[PeerId, list[bytes]] = {}
+        for peer, origin in waiting:
+            raw = raws[origin]
+            if raw is not None:
+                if len(raw) > self._credit and not all_of_it:
+                    break
+                self._credit -= len(raw)
+                batches.setdefault(peer, []).append(raw)
+            del self._links[peer].push[origin]
+        left = any(link.push for link in self._links.values())
+        self._flush_at = Millis(now + FLUSH_EVERY) if left else None
+        return [frame for peer, records in batches.items() for frame in record_frames(peer, records)]
+
+    def waiting(self) -> int:
+        """Return how many records and names wait, over all links."""
+        return sum(len(link.push) + len(link.names) for link in self._links.values())
+
+
+def record_frames(peer: PeerId, records: list[bytes], priority: Priority = Priority.RECORD) -> list[ToPeer]:
+    """Return the frames that carry encoded records to a neighbour."""
+    return [ToPeer(peer, FrameKind.RECORDS, encode_records(batch), priority) for batch in cut(records)]
+
+
+def _want(peer: PeerId, want: RecordsWant) -> ToPeer:
+    return ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD)

@@ -1,0 +1,454 @@
+"""The gossip machine (DESIGN section 3.2): takes records in, keeps the map, spreads what is new, signs the own."""
+
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from random import Random
+
+from chain.primitives.errors import Penalty, RemoteError
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Hash32, Millis
+from net.core.effects import Alarm, MapEvent, Priority
+from net.core.identity.identity import Identity
+from net.core.identity.proof import epoch_of
+from net.core.map._backlog import Backlog
+from net.core.map._origins import Origins
+from net.core.map._pulls import Pulls
+from net.core.map._seen import Seen
+from net.core.map._spread import Spread, record_frames
+from net.core.map.checks import Checks
+from net.core.map.effects import MapEffect
+from net.core.map.own import OwnLink, OwnRecord, Signing, Verdict
+from net.core.map.peer_map import PeerMap
+from net.core.map.refusal import Refusal
+from net.core.ports import RecordArchive
+from net.core.wire.fault import Fault, Spent
+from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.gossip import (
+    contradict,
+    decode_equivocation,
+    decode_have,
+    decode_records,
+    decode_want,
+    encode_equivocation,
+)
+from net.core.wire.record import Flags, Record, encode_record, origin_of
+
+SWEEP_EVERY = Millis(60_000)
+"""How often expired records, old digests and idle origins are looked for."""
+
+KINDS = frozenset({FrameKind.RECORDS, FrameKind.RECORDS_HAVE, FrameKind.RECORDS_WANT, FrameKind.EQUIVOCATION})
+"""The frames this machine takes; RANGE_ASK and RANGE go to `reconcile.Reconciler`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GossipStatistics:
+    """Counters since the start, and sizes now."""
+
+    peers: int
+    """Peers on the map."""
+    applied: int
+    """Records taken."""
+    repeated: int
+    """Records that were here already."""
+    refused: Mapping[Refusal, int]
+    held: int
+    """Records that wait for their origin's turn."""
+    waiting: int
+    """Records and names that wait for links."""
+    signatures: int
+    """Signatures checked."""
+    proofs: int
+    """Proofs of work checked."""
+    signed: int
+    """Own records signed."""
+    eager: int
+    """Eager links."""
+    expelled: int
+    """Ids expelled for equivocation."""
+
+
+class Forged(RemoteError):
+    """Something an honest neighbour would have checked before it passed it on: costs a ban."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, penalty=Penalty.BAN)
+
+
+class Gossip:
+    """One per node. Holds the one writer's reference to the map and the archive."""
+
+    def __init__(
+        self,
+        network: Hash32,
+        identity: Identity,
+        peer_map: PeerMap,
+        archive: RecordArchive,
+        checks: Checks,
+        *,
+        rng: Random,
+        entropy: Callable[[int], bytes],
+        stored: bytes = b"",
+    ) -> None:
+        """`stored` is the last Persist blob named `own.OWN_BLOB`; raises `Malformed` when it is damaged.
+
+        The archived own record, if any, must be this identity's; the map is filled by `loading.load_archive` before.
+        """
+        self.map = peer_map
+        self._network = network
+        self._me = identity.peer
+        self._archive = archive
+        self._checks = checks
+        self._entropy = entropy
+        self._own = OwnRecord(network, identity, stored, rng.randrange, None)
+        self._seen = Seen(entropy(16))
+        self._origins = Origins()
+        self._pulls = Pulls()
+        self.spread = Spread(archive.get, peer_map.seq)
+        self.backlog = Backlog(peer_map, archive, checks)
+        self._interest: tuple[Set[PeerId], ...] = ()
+        self._unconfirmed: dict[PeerId, Millis] = {}
+        self._sweep_at: Millis | None = None
+        self._refused: dict[Refusal, int] = {}
+        self._applied = self._repeated = self._signatures = self._proofs = self._signed = self._expelled = 0
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def start(self, now: Millis) -> None:
+        """Begin: take up the archived own record, so that later ones are newer."""
+        self._sweep_at = Millis(now + SWEEP_EVERY)
+        raw = self._archive.get(self._me)
+        if raw is not None:
+            self._own.adopt(self._checks.decode(raw), now)
+
+    def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
+        """Begin to spread over a link (listed or guest; unlisted ones only reconcile). Sends the own record, if any."""
+        self.spread.add(peer)
+        raw = self._archive.get(self._me)
+        if raw is None or self._me not in self.map:
+            return []
+        return list(record_frames(peer, [raw]))
+
+    def link_down(self, peer: PeerId, now: Millis) -> None:
+        """Forget a link."""
+        self.spread.remove(peer)
+        self._pulls.link_down(peer)
+
+    # --- what neighbours send --------------------------------------------------------------------------------------
+
+    def receive(self, peer: PeerId, kind: FrameKind, body: bytes, now: Millis) -> list[MapEffect]:
+        """Take one frame of `KINDS`. `now` is mesh time. A `Fault` in the result is the neighbour's."""
+        try:
+            match kind:
+                case FrameKind.RECORDS:
+                    return self._records(peer, decode_records(body), now)
+                case FrameKind.RECORDS_HAVE:
+                    self._pulls.heard(peer, decode_have(body), self.map, self.spread.heard, now)
+                    return []
+                case FrameKind.RECORDS_WANT:
+                    return self._serve(peer, body)
+                case FrameKind.EQUIVOCATION:
+                    return self._equivocation(peer, body, now)
+                case _:
+                    raise AssertionError(f"{kind.name} is not gossip")
+        except RemoteError as error:
+            return [Fault(peer, error.penalty, str(error))]
+
+    def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
+        effects: list[MapEffect] = []
+        signatures, proofs, applied = self._signatures, self._proofs, self._applied
+        repeats = self._repeated
+        for raw in raws:
+            digest = self._seen.digest(raw)
+            if digest in self._seen:
+                self._repeat(peer, raw)
+                continue
+            try:
+                effects += self._take(peer, raw, digest, now)
+            except RemoteError as error:
+                effects.append(Fault(peer, error.penalty, str(error)))
+                break
+        effects += self.spread.judged(peer, news=self._applied - applied, repeats=self._repeated - repeats)
+        if self._signatures > signatures or self._proofs > proofs:
+            effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
+        return effects
+
+    def _repeat(self, peer: PeerId, raw: bytes) -> None:
+        self._repeated += 1
+        origin = origin_of(raw)
+        if self._archive.get(origin) == raw:
+            self.spread.heard(peer, origin)
+
+    def _take(self, peer: PeerId, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
+        """Take one record: cheap checks, then the signature, then the origin's rate, then the proof."""
+        record = self._checks.decode(raw)
+        if record.network != self._network:
+            raise Forged("a record of another network")
+        if record.peer == self._me:
+            return self._take_own(record, raw, digest, now)
+        self._pulls.arrived(record.peer)
+        reason = self.map.refusal(record, now)
+        if reason in (Refusal.DUPLICATE, Refusal.BORN):
+            return self._take_twin(peer, record, raw, digest, now)
+        if reason is not None:
+            self._refused[reason] = self._refused.get(reason, 0) + 1
+            held = self._archive.get(record.peer)
+            if reason is Refusal.STALE and peer == record.peer and held is not None:
+                return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
+            return []
+        waiting = self._origins.held_seq(record.peer)
+        if waiting is not None and record.seq <= waiting:
+            return []
+        self._require_signature(record)
+        self._seen.enter(digest, now)
+        if not self._origins.admit(record, raw, peer, now):
+            return []
+        return self._accept(record, raw, peer, now)
+
+    def _require_signature(self, record: Record) -> None:
+        self._signatures += 1
+        if not self._checks.signature(record):
+            raise Forged("a record with an invalid signature")
+
+    def _require_proof(self, record: Record) -> None:
+        if self.map.proof(record.peer) == (record.nonce, record.epoch & 0xFF):
+            return
+        self._proofs += 1
+        if not self._checks.proof(record.peer, record.nonce, record.epoch):
+            raise Forged("a record with an invalid proof of work")
+
+    def _accept(self, record: Record, raw: bytes, sender: PeerId | None, now: Millis) -> list[MapEffect]:
+        """Take a record whose signature is valid and whose turn has come, and pass it on."""
+        self._require_proof(record)
+        outcome = self.map.apply(record, now)
+        if outcome.refusal is not None:
+            self._refused[outcome.refusal] = self._refused.get(outcome.refusal, 0) + 1
+            return []
+        self._applied += 1
+        self._archive.put(record.peer, raw)
+        self.spread.offer(record.peer, sender, now)
+        return self._seen_events(outcome.events, now)
+
+    def _seen_events(self, events: list[MapEvent], now: Millis) -> list[MapEffect]:
+        """Keep the times of own unconfirmed links up to date."""
+        for event in events:
+            if self._me in (event.origin, event.target):
+                other = event.target if event.origin == self._me else event.origin
+                if event.connected:
+                    self._unconfirmed.pop(other, None)
+                elif other in self._own.links:
+                    self._unconfirmed[other] = now
+        return list(events)
+
+    # --- contradictions --------------------------------------------------------------------------------------------
+
+    def _take_twin(self, peer: PeerId, record: Record, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
+        """Take a record that repeats or contradicts the one held."""
+        held_raw = self._archive.get(record.peer)
+        if held_raw is None or held_raw == raw:
+            self._repeat(peer, raw)
+            return []
+        held = self._checks.decode(held_raw)
+        if not contradict(held, record):
+            self._repeated += 1  # the same content under another valid-looking signature: nobody gains by relaying it
+            return []
+        self._require_signature(record)
+        self._seen.enter(digest, now)
+        facts = self.map.facts(record.peer)
+        if facts is not None and not facts.checked and not self._checks.signature(held):
+            effects: list[MapEffect] = list(self.map.forget([record.peer], now))
+            self._archive.delete(record.peer)
+            return effects + self._accept(record, raw, peer, now)
+        return self._convict(record.peer, held_raw, raw, peer, now)
+
+    def _equivocation(self, peer: PeerId, body: bytes, now: Millis) -> list[MapEffect]:
+        left, right = decode_equivocation(body)
+        origin = left.peer
+        if left.network != self._network:
+            raise Forged("a contradiction of another network")
+        if self.map.expelled(origin, now):
+            return []
+        if epoch_of(origin, max(left.seq, right.seq)) != epoch_of(origin, now):
+            return []  # atoned: an expulsion ends with the id's epoch, and old proofs must not begin it anew
+        for record in (left, right):
+            self._require_signature(record)
+        if origin not in self.map:
+            self._require_proof(left)  # else keys without any work would fill the table of the expelled
+        first, second = encode_record(left), encode_record(right)
+        return [Spent(peer, argon2=1, signatures=2), *self._convict(origin, first, second, peer, now)]
+
+    def _convict(self, origin: PeerId, first: bytes, second: bytes, sender: PeerId, now: Millis) -> list[MapEffect]:
+        """Expel an id by two signed records, and tell everyone once."""
+        if origin == self._me:
+            return self._duplicate_identity()
+        self._expelled += 1
+        effects = self._seen_events(self.map.expel(origin, now), now)
+        self._archive.delete(origin)
+        body = encode_equivocation(first, second)
+        others = [peer for peer in self.spread.peers() if peer not in (sender, origin)]
+        return [*effects, *(ToPeer(peer, FrameKind.EQUIVOCATION, body, Priority.CONTROL) for peer in others)]
+
+    # --- the own record --------------------------------------------------------------------------------------------
+
+    def _take_own(self, record: Record, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
+        self._require_signature(record)
+        self._seen.enter(digest, now)
+        match self._own.judge(record, raw, self._archive.get(self._me), now):
+            case Verdict.OLD:
+                return []
+            case Verdict.EARLIER_RUN:
+                self._own.adopt(record, now)
+                return []
+            case Verdict.DUPLICATE:
+                return self._duplicate_identity()
+
+    def _duplicate_identity(self) -> list[MapEffect]:
+        if self._own.signing is Signing.HALTED:
+            return []
+        self._own.halt()
+        text = "another process signs with this node's key: stop one of them, the data directory is used twice"
+        return [Alarm("duplicate_identity", text)]
+
+    def allow_signing(self, now: Millis) -> None:
+        """Permit the own record: the mesh clock has agreed on the time (three ids of two first contacts)."""
+        self._own.allow(now)
+
+    @property
+    def halted(self) -> bool:
+        """Whether the node found its identity in use elsewhere: it must go on no further."""
+        return self._own.signing is Signing.HALTED
+
+    def own_links_changed(self, links: Mapping[PeerId, OwnLink], now: Millis) -> None:
+        """Take the listed links as they are now: signed and spread by `tick` when they have settled."""
+        self._own.set_links(links, now, at_once=self.spread.healing)
+        for peer in [peer for peer in self._unconfirmed if peer not in links]:
+            del self._unconfirmed[peer]
+
+    def own_facts_changed(self, flags: Flags, uplink: int, tags: tuple[int, int, int], now: Millis) -> None:
+        """Take what the node says about itself as it is now; the healing flag is among the flags."""
+        self._own.set_facts(flags, uplink, tags, now)
+
+    def identity_renewed(self, identity: Identity, now: Millis) -> None:
+        """Take the identity with the proof of its new epoch."""
+        self._own.renewed(identity, now)
+
+    def unconfirmed(self) -> list[tuple[PeerId, Millis]]:
+        """Return the own listed links that the other end has not confirmed, with the time since when.
+
+        Past CONFIRM_TIMEOUT the overlay closes them (DESIGN section 3.2).
+        """
+        return sorted(self._unconfirmed.items())
+
+    def _sign(self, now: Millis) -> list[MapEffect]:
+        record, persists = self._own.sign(now, self._entropy(32))
+        return [*persists, *self._spread_own(record, now)]
+
+    def _spread_own(self, record: Record, now: Millis) -> list[MapEffect]:
+        raw = encode_record(record)
+        self._signed += 1
+        self._seen.enter(self._seen.digest(raw), now)
+        events = self.map.apply(record, now).events
+        self._archive.put(self._me, raw)
+        self.spread.offer(self._me, None, now)
+        for peer in self._own.links:
+            if not self.map.linked(self._me, peer):
+                self._unconfirmed.setdefault(peer, now)
+        return self._seen_events(events, now)
+
+    def stop(self, now: Millis) -> list[MapEffect]:
+        """Sign and send the last record, without links, and everything that waits."""
+        last = self._own.farewell(now, self._entropy(32))
+        effects: list[MapEffect] = []
+        if last is not None:
+            effects += [*last[1], *self._spread_own(last[0], now)]
+        return [*effects, *self.spread.flush(now, all_of_it=True)]
+
+    # --- serving and time ------------------------------------------------------------------------------------------
+
+    def _serve(self, peer: PeerId, body: bytes) -> list[MapEffect]:
+        want = decode_want(body)
+        self.spread.turn(peer, want.turn)
+        raws: list[bytes] = []
+        for name in want.names:
+            origin = self.map.by_prefix(name.prefix)
+            raw = self._archive.get(origin) if origin is not None and self.map.checked(origin) else None
+            if raw is not None:
+                raws.append(raw)
+        return list(record_frames(peer, raws))
+
+    def set_healing(self, healing: bool) -> None:  # noqa: FBT001 (the state itself, by its name)
+        """Turn immediate flooding on or off: while own links or the map are being mended."""
+        self.spread.healing = healing
+
+    def set_interest(self, neighbours: Set[PeerId], candidates: Set[PeerId], routes: Set[PeerId]) -> None:
+        """Set whose records go first when the byte budget is short: these three in order, then the newest."""
+        interest = (neighbours | {self._me}, candidates, routes)
+
+        def rank(origin: PeerId) -> int:
+            return next((place for place, peers in enumerate(interest) if origin in peers), len(interest))
+
+        self._interest = interest
+        self.spread.ranked_by(rank)
+
+    def interesting(self, origin: PeerId) -> bool:
+        """Tell whether the origin's record is checked at once when it comes in a range."""
+        return any(origin in peers for peers in self._interest)
+
+    def deadline(self) -> Millis | None:
+        """Return when `tick` next has work."""
+        times = (
+            self.spread.deadline(),
+            self._pulls.deadline(),
+            self._origins.deadline(),
+            self._own.deadline(),
+            self.backlog.deadline(),
+            self._sweep_at,
+        )
+        return min((at for at in times if at is not None), default=None)
+
+    def tick(self, now: Millis) -> list[MapEffect]:
+        """Do what is due: sign, let waiting records through, pull, check in the background, sweep, flush."""
+        effects: list[MapEffect] = []
+        if self._own.due(now):
+            effects += self._sign(now)
+        for held in self._origins.due(now):
+            try:
+                effects += self._accept(held.record, held.raw, held.sender, now)
+            except RemoteError as error:
+                effects.append(Fault(held.sender, error.penalty, str(error)))
+        asks, silent = self._pulls.due(now)
+        for peer, names in asks.items():
+            effects += self.spread.ask(peer, names)
+        effects += [Fault(peer, Penalty.STRIKE, "names records it does not send") for peer in silent]
+        effects += self.backlog.tick(now)
+        if self._sweep_at is not None and now >= self._sweep_at:
+            effects += self._sweep(now)
+        return [*effects, *self.spread.flush(now)]
+
+    def _sweep(self, now: Millis) -> list[MapEffect]:
+        self._sweep_at = Millis(now + SWEEP_EVERY)
+        self._seen.sweep(now)
+        self._origins.sweep(now)
+        expired, events = self.map.expire(now)
+        for peer in expired:
+            self._archive.delete(peer)
+        return self._seen_events(events, now)
+
+    def fingerprint(self) -> bytes:
+        """Return the 16 bytes that pings carry: equal for equal maps."""
+        return self.map.fingerprint.to_bytes(16, "big")
+
+    def statistics(self) -> GossipStatistics:
+        """Return the counters."""
+        return GossipStatistics(
+            peers=len(self.map),
+            applied=self._applied,
+            repeated=self._repeated,
+            refused=dict(self._refused),
+            held=self._origins.sizes()[1],
+            waiting=self.spread.waiting(),
+            signatures=self._signatures,
+            proofs=self._proofs,
+            signed=self._signed,
+            eager=len(self.spread.eager()),
+            expelled=self._expelled,
+        )
