@@ -1,0 +1,83 @@
+"""Templates: the block that a miner seals, made from a parent, a ticket and the mempool."""
+
+from collections.abc import Iterable
+
+from chain.block import EXTRA_MAX, HEADER_VERSION, NONCE_BYTES, ChainedHeader, Header, ticket_commitment
+from chain.execution import BodyBuilder, TicketReward, facts_after
+from chain.fees import handicap_cap
+from chain.params import ChainParams
+from chain.ports import EpochStake
+from chain.primitives.units import Address, Millis
+from chain.rules import InvalidTransaction
+from chain.state import State
+from chain.transaction import TX_GAS, SignedTransaction
+from consensus.miner import Candidate
+from consensus.ticket import Draw, next_mix
+
+MISSES_MAX = 256
+"""Transactions that do not fit or cannot be executed before the body is closed: the best have been taken by then, and
+a pool full of misfits must not cost the miner its time."""
+
+
+def build_candidate(
+    params: ChainParams,
+    *,
+    parent: ChainedHeader,
+    state: State,
+    stake: EpochStake,
+    draw: Draw | None,
+    pending: Iterable[SignedTransaction],
+    miner: Address,
+    extra: bytes = b"",
+) -> Candidate:
+    """Return the best block that can be built on `parent` now, lacking its seal. 100 ms for a full body.
+
+    `state` is the parent's and is used up; `stake` is for the block after `parent`; `pending` yields transactions best
+    first, each sender's by nonce; `draw` is the best ticket known for this parent.
+    """
+    assert len(extra) <= EXTRA_MAX, "checked with the configuration"
+    height = parent.height + 1
+    reward = None if draw is None else TicketReward(draw.ticket.reward_address, draw.handicap)
+    facts = facts_after(parent.header, params, miner, reward)
+    builder = BodyBuilder(state, facts, params)
+    _fill(builder, pending)
+    done = builder.finish()
+    ticket, beta = (None, None) if draw is None else (draw.ticket, draw.beta)
+    header = Header(
+        version=HEADER_VERSION,
+        height=height,
+        parent_id=parent.id,
+        parent_time=parent.time,
+        parent_err=parent.err,
+        mined_at=Millis(0),
+        miner=miner,
+        state_root=done.state_root,
+        transactions_root=done.transactions_root,
+        receipts_root=done.receipts_root,
+        gas_used=done.gas_used,
+        base_fee=facts.base_fee,
+        extra=extra,
+        ticket_commitment=ticket_commitment(ticket),
+        handicap=handicap_cap(height, params) if draw is None else draw.handicap,
+        mix=next_mix(params, height, parent.header.mix, parent.id, beta),
+        stakes=stake.commitment,
+        nonce=bytes(NONCE_BYTES),
+    )
+    return Candidate(header, ticket, tuple(signed.tx for signed in done.transactions))
+
+
+def _fill(builder: BodyBuilder, pending: Iterable[SignedTransaction]) -> None:
+    misses = 0
+    stuck: set[Address] = set()
+    for signed in pending:
+        if builder.gas_left() < TX_GAS or misses >= MISSES_MAX:
+            return
+        if signed.sender in stuck:
+            continue
+        try:
+            added = builder.add(signed)
+        except InvalidTransaction:
+            added = False  # the pool is a block behind, or the sender's balance went with an earlier transaction
+        if not added:
+            misses += 1
+            stuck.add(signed.sender)  # what follows by nonce cannot be executed either
