@@ -35,6 +35,7 @@ from net.core.effects import (
     Validate,
     Verdict,
 )
+from net.core.map.view import MapView
 from net.core.mesh import Neighbour
 from net.transport.ice import IceSettings
 from net.transport.links import Links, LinkStatistics
@@ -217,6 +218,10 @@ class Driver:
     def neighbours(self) -> tuple[Neighbour, ...]:
         """Return the links that are up."""
         return self._mesh.neighbours()
+
+    def view(self) -> MapView:
+        """Return the map as it is now."""
+        return self._mesh.view()
 
     def mesh_time(self) -> Millis:
         """Return the time by the mesh clock."""

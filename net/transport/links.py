@@ -242,7 +242,8 @@ class Links:
             raise LinkFailed(Step.SLOT, f"{SETUPS_WAITING_MAX} set-ups wait already")
         self._slots_waiting += 1
         try:
-            await asyncio.wait_for(self._slots.acquire(), SLOT_SECONDS)
+            async with asyncio.timeout(SLOT_SECONDS):
+                await self._slots.acquire()
         except TimeoutError:
             raise LinkFailed(Step.SLOT, f"none free within {SLOT_SECONDS:.0f} s") from None
         finally:

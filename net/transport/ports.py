@@ -21,6 +21,7 @@ from net.core.effects import (
     Validate,
     Verdict,
 )
+from net.core.map.view import MapView
 from net.core.mesh import Neighbour
 
 AppEffect: TypeAlias = Validate | Requested | Responded | RequestFailed | LinkUp | LinkDown | MapEvent | Alarm
@@ -101,6 +102,9 @@ class MeshMachine(Protocol):
 
     def neighbours(self) -> tuple[Neighbour, ...]:
         """Return the links that are up."""
+
+    def view(self) -> MapView:
+        """Return the map as it is now."""
 
     def mesh_time(self, now: Millis) -> Millis:
         """Return the time by the mesh clock."""
