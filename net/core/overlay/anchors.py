@@ -44,6 +44,11 @@ class Anchors:
         self._limit = limit
         self._by_url = {anchor.url: anchor for anchor in decode_anchors(stored, limit)} if stored else {}
         self._changed = False
+        self._chosen: set[PeerId] = set()
+
+    def chosen(self, peer: PeerId) -> bool:
+        """Tell whether the peer is one of the FIRST anchors of the last walk: its link is never reseeded."""
+        return peer in self._chosen
 
     def learn(self, peer: PeerId, urls: Collection[str], now: Millis) -> None:
         """Take the URLs of a neighbour; those of one host beyond PER_HOST are left out."""
@@ -75,6 +80,7 @@ class Anchors:
             (anchor for anchor in self._by_url.values() if anchor.url not in chosen),
             key=lambda anchor: (anchor.first_seen - anchor.last_seen, anchor.url),
         )
+        self._chosen = {self._by_url[url].peer for url in chosen}
         first = [*chosen, *(anchor.url for anchor in ranked)]
         return first + [url for url in bootstraps if url not in first]
 

@@ -13,30 +13,21 @@ QUARANTINE_LONGEST = Millis(86_400_000)
 
 
 class ConfirmWatch:
-    """Who has not confirmed since when. Mutable: changed by its own methods alone."""
+    """Ids in quarantine. Mutable: changed by its own methods alone."""
 
     def __init__(self, *, timeout: Millis, quarantine: Millis) -> None:
         self._timeout = timeout
         self._first = quarantine
-        self._since: dict[PeerId, Millis] = {}
         self._quarantine: dict[PeerId, tuple[Millis, Millis]] = {}
 
-    def check(self, listed: Iterable[tuple[PeerId, bool]], now: Millis) -> list[PeerId]:
-        """Take the listed links that the own published record names, each with whether the map confirms it.
+    def timed_out(self, unconfirmed: Iterable[tuple[PeerId, Millis]], now: Millis) -> list[PeerId]:
+        """Take the own listed links that lack confirmation, with the time since when; times are mesh time.
 
-        Returns those that time out now; they are in quarantine.
+        Returns those whose time is up; they are in quarantine from now on, and the caller closes their links.
         """
-        since: dict[PeerId, Millis] = {}
-        late = []
-        for peer, confirmed in listed:
-            if confirmed:
-                continue
-            since[peer] = self._since.get(peer, now)
-            if now - since[peer] >= self._timeout:
-                late.append(peer)
-                del since[peer]
-                self._enter(peer, now)
-        self._since = since
+        late = [peer for peer, since in unconfirmed if now - since >= self._timeout]
+        for peer in late:
+            self._enter(peer, now)
         return late
 
     def _enter(self, peer: PeerId, now: Millis) -> None:

@@ -1,6 +1,6 @@
 """One link from its first thought to its end: the record that the overlay's parts share, and its table of stages."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from chain.primitives.peer import PeerId
@@ -90,7 +90,12 @@ class Link:
     """New records and messages that came over it first: protects it from eviction."""
     moved_slot: int | None = None
     """The own slot it is for."""
-    urls: list[str] = field(default_factory=list)
+    request: bytes = b""
+    """Bytes of the rendezvous request: the reply is signed over them."""
+    url: str = ""
+    """Rendezvous that carries the offer (joiner)."""
+    pinned: PeerId | None = None
+    """Who must sign the rendezvous' reply."""
 
     def move(self, event: Event) -> bool:
         """Go to the next stage; False when the event has no place in this one: it came too late or twice."""

@@ -63,7 +63,7 @@ class Walk:
             pins = {place.url: place for place in self._bootstraps}
             urls = self._anchors.walk(tuple(pins), self._rng)
             self._left = [
-                Place(url, self._anchors.peer_at(url) or (pins[url].pinned if url in pins else None))
+                Place(url, pins[url].pinned if url in pins else self._anchors.peer_at(url))
                 for url in urls
                 if url != self._own_url
             ]

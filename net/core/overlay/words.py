@@ -9,7 +9,7 @@ from net.core.effects import Effect
 from net.core.overlay.link import Link
 from net.core.wire.fault import Fault
 from net.core.wire.frame import ToPeer
-from net.core.wire.signal import Signal
+from net.core.wire.signal import Refusal, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +71,13 @@ class Greeted:
     mesh_time: Millis
 
 
-Word: TypeAlias = Effect | ToPeer | Fault | Speak | Rose | Fell | Listed | Pinged | Timed | Greeted
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A link ended before it was up; stays inside the overlay."""
+
+    link: Link
+    cause: Refusal
+    reason: str
+
+
+Word: TypeAlias = Effect | ToPeer | Fault | Speak | Rose | Fell | Listed | Pinged | Timed | Greeted | Failed

@@ -1,0 +1,280 @@
+"""What the overlay does by itself as time passes: pings, farewells, own slots, guests, first contact, reseed."""
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.config import Reachability
+from net.core.effects import Alarm, CallId, LinkKind, Persist, Priority, ReplyRendezvous
+from net.core.overlay.anchors import ANCHORS_BLOB
+from net.core.overlay.candidates import Situation, candidates
+from net.core.overlay.link import Link
+from net.core.overlay.overlay import Overlay
+from net.core.overlay.slots import HAND_BACK_EVERY
+from net.core.overlay.words import Word
+from net.core.wire.control import Listing, encode_listing
+from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.signal import Refusal
+
+BEAT = Millis(1_000)
+"""How often everything is looked at: the coarsest grain of pings and time-outs."""
+
+CHOOSE_AFTER = Millis(250)
+"""Changes of the map gather for this long before open slots look at it again."""
+
+CHOICES_MAX = 8
+"""Candidates a slot looks at in one go when no way leads to the best ones."""
+
+UNLISTED_FROM = 64
+"""Peers on the map from which unlisted links are kept: in a small network every link is listed anyway."""
+
+VANISHED_DIVISOR = 2
+"""A map under this part of its size of late has lost a large part of the network: first contact is made again."""
+
+REMEMBER_SIZE = Millis(600_000)
+"""How long the largest size of the map counts as "of late"."""
+
+CONTACTS = 2
+"""First contacts a node needs before its clock has agreed."""
+
+
+class Upkeep:
+    """The overlay's clockwork. Mutable: changed by its own methods alone."""
+
+    def __init__(self, overlay: Overlay) -> None:
+        self._overlay = overlay
+        self._beat_at: Millis | None = None
+        self._seen_version = -1
+        self._next_call = 1
+        self._contacts: set[PeerId] = set()
+        self._peak = 0
+        self._peak_at = Millis(0)
+        self._handed_back_at: Millis | None = None
+        self._reseed_at: Millis | None = None
+        self._alarmed = False
+        self._stopped = False
+
+    def start(self, now: Millis) -> None:
+        """Begin. The first beat comes at once, the others a BEAT apart from a random moment on."""
+        self._beat_at = now
+        self._reseed_at = Millis(now + self._overlay.config.reseed)
+
+    def stop(self, now: Millis) -> list[Word]:
+        """End all links with a farewell and open no more."""
+        overlay = self._overlay
+        self._stopped, self._beat_at = True, None
+        out: list[Word] = []
+        for link in overlay.links.setups():
+            out += overlay.setup.fail(link, Refusal.BUSY, "shutting down", now)
+        for link in overlay.links.all_up():
+            out += overlay.end(link, "shutting down", now)
+        overlay.choose_at = None
+        return [*overlay.settle(out, now), Persist(ANCHORS_BLOB, overlay.anchors.snapshot())]
+
+    def deadline(self) -> Millis | None:
+        """Return when `tick` has work next."""
+        if self._stopped:
+            return None
+        return min((at for at in (self._beat_at, self._overlay.choose_at) if at is not None), default=None)
+
+    def map_changed(self, now: Millis) -> None:
+        """Let open slots look at the map soon."""
+        overlay = self._overlay
+        if overlay.around.view.version != self._seen_version and overlay.choose_at is None:
+            overlay.choose_at = Millis(now + CHOOSE_AFTER)
+
+    def tick(self, now: Millis) -> list[Word]:
+        """Do what is due."""
+        overlay = self._overlay
+        out: list[Word] = []
+        if self._stopped:
+            return out
+        if self._beat_at is not None and now >= self._beat_at:
+            jitter = overlay.rng.randrange(BEAT // 10)
+            self._beat_at = Millis(now + BEAT - jitter)
+            out += self._beat(now)
+        if overlay.choose_at is not None and now >= overlay.choose_at:
+            overlay.choose_at = None
+            self._seen_version = overlay.around.view.version
+            out += self._choose(now)
+            out += self._first_contact(now)
+        return out
+
+    def _beat(self, now: Millis) -> list[Word]:
+        overlay = self._overlay
+        out = overlay.settle(overlay.setup.overdue(now), now)
+        for relayed in overlay.hosting.overdue(now):
+            reply = overlay.setup.reply(relayed.request, overlay.me, None, Refusal.FULL)
+            out.append(ReplyRendezvous(relayed.call, reply))
+        for link in overlay.links.all_up():
+            if now - link.heard >= overlay.config.dead:
+                out += overlay.end(link, "silent", now)
+            elif now >= link.ping_at:
+                out += overlay.keepalive.ping(link, now)
+        out += self._guests(now)
+        out += self._unconfirmed(now)
+        out += self._hand_back(now)
+        out += self._reseed(now)
+        out += self._exhausted()
+        out += self._choose(now)
+        out += self._first_contact(now)
+        if overlay.anchors.take_changed():
+            out.append(Persist(ANCHORS_BLOB, overlay.anchors.snapshot()))
+        return out
+
+    # --- own links -------------------------------------------------------------------------------------------------
+
+    def _age(self, now: Millis) -> Millis:
+        facts = self._overlay.around.view.facts(self._overlay.me)
+        return Millis(0) if facts is None else Millis(self._overlay.around.mesh_time(now) - facts.born)
+
+    def _own(self) -> list[Link]:
+        """Return the own links that stand in the record or will."""
+        overlay = self._overlay
+        own = [link for link in overlay.links.of_kind(LinkKind.LISTED) if link.outbound]
+        return own + [link for link in overlay.links.of_kind(LinkKind.GUEST) if link.asked]
+
+    def _choose(self, now: Millis) -> list[Word]:
+        """Dial for open slots, as many as set-ups and moves allow."""
+        overlay, config = self._overlay, self._overlay.config
+        own = self._own()
+        listed = len(overlay.links.of_kind(LinkKind.LISTED)) + sum(link.kind is LinkKind.GUEST for link in own)
+        wanted = overlay.slots.wanted(listed=listed, own=len(own), age=self._age(now))
+        room = config.setups - len(overlay.links.setups())
+        out: list[Word] = []
+        if wanted and room > 0 and overlay.slots.may_move(now):
+            pool = self._pool(own, now, wanted=2 * wanted)
+            for slot in overlay.slots.free()[: min(wanted, room)]:
+                out += self._fill(slot, pool, now)
+        if room > 0:
+            out += self._unlisted(own, now)
+        return out
+
+    def _pool(self, own: list[Link], now: Millis, *, wanted: int) -> list[PeerId]:
+        overlay, config = self._overlay, self._overlay.config
+        up = overlay.links.all_up()
+        taken = [link.peer for link in up if link.peer is not None and (link.kind is not LinkKind.GUEST or link.asked)]
+        taken += [link.peer for link in overlay.links.setups() if link.peer is not None]
+        situation = Situation(
+            me=overlay.me,
+            neighbours=[link.peer for link in overlay.links.listed() if link.peer is not None],
+            taken=[*taken, *overlay.slots.avoided(now)],
+            full_domains=overlay.domains.full([link.peer for link in own if link.peer is not None], config.own_core),
+            hard=config.reachability is Reachability.HARD,
+            cap=config.cap,
+            min_age=config.min_age,
+            now=overlay.around.mesh_time(now),
+        )
+        return candidates(
+            overlay.around.view, situation, wanted=wanted, unwanted=lambda peer: overlay.unwanted(peer, now)
+        )
+
+    def _fill(self, slot: int, pool: list[PeerId], now: Millis) -> list[Word]:
+        overlay = self._overlay
+        for _ in range(CHOICES_MAX):
+            peer = overlay.slots.first(slot, pool)
+            if peer is None:
+                return []
+            pool.remove(peer)
+            guest = overlay.links.up(peer)
+            if guest is not None:
+                overlay.slots.hold(slot, peer)
+                return overlay.ask_listing(guest, slot)
+            if overlay.around.has_route(peer, now):
+                overlay.slots.hold(slot, peer)
+                return overlay.setup.dial(peer, LinkKind.LISTED, slot, now)
+        return []
+
+    def _unlisted(self, own: list[Link], now: Millis) -> list[Word]:
+        """Keep a few links that nobody can read off the map: they show whether the listed ones tell the whole truth."""
+        overlay, config = self._overlay, self._overlay.config
+        held = [link for link in overlay.links.of_kind(LinkKind.UNLISTED) if link.outbound]
+        listed = len(overlay.links.listed())
+        if len(held) >= config.unlisted_own or listed < config.own_core or len(overlay.around.view) < UNLISTED_FROM:
+            return []
+        pool = self._pool(own, now, wanted=8)
+        for peer in overlay.rng.sample(pool, min(CHOICES_MAX, len(pool))):
+            if overlay.links.up(peer) is None and overlay.around.has_route(peer, now):
+                return overlay.setup.dial(peer, LinkKind.UNLISTED, None, now)
+        return []
+
+    def _hand_back(self, now: Millis) -> list[Word]:
+        """Give back the youngest own link, one a minute, while there are more than this node's age allows."""
+        overlay = self._overlay
+        own = [link for link in overlay.links.listed() if link.outbound]
+        early = self._handed_back_at is not None and now - self._handed_back_at < HAND_BACK_EVERY // 2
+        if early or not overlay.slots.surplus(own=len(own), age=self._age(now)):
+            return []
+        self._handed_back_at = now
+        return self._give_back(max(own, key=lambda link: (link.since, link.number)), "handed back", now)
+
+    def _give_back(self, link: Link, reason: str, now: Millis) -> list[Word]:
+        assert link.peer is not None, "a link that is up has a peer"
+        frame = ToPeer(link.peer, FrameKind.LISTING, encode_listing(Listing.HAND_BACK), Priority.CONTROL)
+        return [frame, *self._overlay.end(link, reason, now)]
+
+    def _reseed(self, now: Millis) -> list[Word]:
+        """Once a day one core slot chooses anew; never under an alarm."""
+        overlay = self._overlay
+        if self._reseed_at is None or now < self._reseed_at or self._alarmed:
+            return []
+        self._reseed_at = Millis(now + overlay.config.reseed)
+        own = [link for link in overlay.links.listed() if link.outbound and link.moved_slot is not None]
+        core = [link for link in own if link.peer is not None and not overlay.anchors.chosen(link.peer)]
+        if len(own) < overlay.config.own_core or not core:
+            return []
+        link = overlay.rng.choice(sorted(core, key=lambda link: link.number))
+        if link.moved_slot is not None:
+            overlay.slots.reseed(link.moved_slot)
+        return self._give_back(link, "reseed", now)
+
+    def _exhausted(self) -> list[Word]:
+        exhausted = self._overlay.slots.exhausted()
+        news, self._alarmed = exhausted and not self._alarmed, exhausted
+        return [Alarm("slot_exhaustion", "over half of the best candidates have no room for a link")] if news else []
+
+    def _unconfirmed(self, now: Millis) -> list[Word]:
+        overlay = self._overlay
+        out: list[Word] = []
+        for peer in overlay.watch.timed_out(overlay.around.unconfirmed(), overlay.around.mesh_time(now)):
+            link = overlay.links.up(peer)
+            if link is not None and link.kind is LinkKind.LISTED:
+                out += overlay.end(link, "not confirmed", now)
+        return out
+
+    # --- guests and first contact ----------------------------------------------------------------------------------
+
+    def _guests(self, now: Millis) -> list[Word]:
+        """End guest links whose time is up or whose joiner has links of its own."""
+        overlay, config = self._overlay, self._overlay.config
+        out: list[Word] = []
+        listed = len(overlay.links.listed())
+        for link in overlay.links.all_up():
+            if link.kind is not LinkKind.GUEST or link.peer is None or link.asked:
+                continue
+            links = listed if link.outbound else overlay.around.view.degree(link.peer)
+            agreed = overlay.around.clock_agreed() or not link.outbound
+            if now - link.since >= config.guest_life or (links >= config.guest_done and agreed):
+                out += overlay.end(link, "guest no longer", now)
+        return out
+
+    def _first_contact(self, now: Millis) -> list[Word]:
+        """Call a rendezvous when there is no other way into the network."""
+        overlay = self._overlay
+        guests = [link for link in overlay.links.of_kind(LinkKind.GUEST) if link.outbound]
+        self._contacts.update(link.contact for link in guests if link.contact is not None)
+        contacts = CONTACTS if not overlay.around.clock_agreed() else 1
+        alone = not overlay.links.listed() and not guests
+        unsure = not overlay.around.clock_agreed() and len(self._contacts) < contacts and len(guests) < contacts
+        if not (alone or unsure or (self._vanished(now) and not guests)):
+            return []
+        place = overlay.walk.next_place(now)
+        if place is None:
+            return []
+        call, self._next_call = CallId(self._next_call), self._next_call + 1
+        return overlay.setup.call(place, call, now)
+
+    def _vanished(self, now: Millis) -> bool:
+        """Tell whether a large part of the map is gone: the other side of a partition may be met by first contact."""
+        size = len(self._overlay.around.view)
+        if size >= self._peak or now - self._peak_at > REMEMBER_SIZE:
+            self._peak, self._peak_at = size, now
+        return size * VANISHED_DIVISOR < self._peak
