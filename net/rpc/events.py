@@ -1,7 +1,7 @@
 """The hub between what happens in the node and those who subscribed to it.
 
 The composition root calls the three telling methods from the event loop's thread, after the fact: the state of a head
-is readable before `heads` is called. Listeners only put into bounded queues of their own, so a slow one holds up nobody.
+is readable before `heads` is called. Listeners only put into bounded queues of their own: a slow one holds up nobody.
 """
 
 from collections.abc import Callable

@@ -5,10 +5,12 @@ Every limit bounds what a client can make grow; behind each stands what is done 
 
 from dataclasses import dataclass, field
 
-from chain.primitives.units import Millis
+from chain.primitives.units import Millis, Wei
 
 KIB = 1024
 MIB = 1024 * 1024
+
+MIN_TIP = Wei(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ class RpcLimits:
     """A filter not asked for this long is forgotten (`filter not found`)."""
     filter_backlog: int = 10_000
     """Hashes a filter may collect between two questions; above, it is forgotten."""
+    socket_calls: int = 64
+    """Calls of one WebSocket being answered at once; above, its next message waits to be read."""
+    feed_backlog: int = 256
+    """Blocks waiting to be told to subscribers while the node catches up; above, `newHeads` skips to the newest, and
+    subscriptions and filters of logs, which would lack some, are ended."""
     subscriptions_per_socket: int = 64
     """Subscriptions of one WebSocket; above: -32005."""
     notifications_queued: int = 512
@@ -74,13 +81,17 @@ class RpcLimits:
     """Addresses, and topics per position, of a log filter."""
     fee_history_blocks: int = 1_024
     """Most blocks of `eth_feeHistory`; more are cut to this, as clients expect."""
+    fee_history_transactions: int = 50_000
+    """Transactions whose tips one `eth_feeHistory` may read; above: -32005."""
     fee_percentiles: int = 100
     proof_slots: int = 1_024
     """Slots of one `eth_getProof`."""
     call_data_bytes: int = 128 * KIB
     """Data of one call or estimate."""
-    work_wait: Millis = Millis(25_000)
-    """How long `mappemonde_getWork` waits for new work; below the 30 s after which proxies cut a silent answer."""
+    access_list_parts: int = 4_096
+    """Addresses and slots in the access list of one call or estimate."""
+    work_wait: Millis = Millis(15_000)
+    """How long `mappemonde_getWork` waits for new work; below `call_timeout`."""
     work_waiters: int = 256
     """Miners waiting at once."""
     map_page: int = 1_000
@@ -95,12 +106,14 @@ class RpcPolicy:
     """Address to listen on; loopback by default."""
     port: int = 8545
     """HTTP and, at `/ws`, WebSocket; 0 takes a free port."""
-    allowed_hosts: tuple[str, ...] = ("localhost", "127.0.0.1", "[::1]")
-    """Names and addresses a request's Host header may carry (without port), against DNS rebinding; `*` for all.
-    The address in `host` is always allowed unless it is a wildcard."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names a request's Host header may carry (without port) besides `localhost` and plain IP addresses, which no
+    rebinding of DNS can forge; `*` for all."""
     cors_origins: tuple[str, ...] = ()
     """Origins (`https://app.example`) whose pages may call; `*` for all; none by default."""
     admin_token: str | None = None
     """Bearer token of the admin methods, at least 32 characters; None turns them off. The composition root reads it
     from a file: it is never on a command line."""
+    min_tip: Wei = MIN_TIP
+    """Smallest tip per gas that this node's pool takes: fee advice never goes below it."""
     limits: RpcLimits = field(default_factory=RpcLimits)

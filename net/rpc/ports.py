@@ -10,97 +10,18 @@ from enum import Enum
 from typing import Protocol
 
 from chain.block import ChainedHeader
+from chain.mempool.statistics import FeeStatistics
 from chain.params import ChainParams
-from chain.ports import TransactionPlace
+from chain.ports import Supply, TransactionPlace
 from chain.primitives.peer import PeerId
-from chain.primitives.units import Address, Gas, Hash32, Height, Millis, Wei
+from chain.primitives.units import Address, Hash32, Millis, Wei
 from chain.receipt import Receipt
+from chain.state import State
 from chain.transaction import SignedTransaction, Transaction
 
 
-class AccountFacts(Protocol):
-    """An account as the state trie holds it; `chain.state.Account` fits."""
-
-    @property
-    def nonce(self) -> int:
-        """Number of transactions sent."""
-
-    @property
-    def balance(self) -> Wei:
-        """Balance in wei."""
-
-    @property
-    def storage_root(self) -> Hash32:
-        """Root of the account's storage trie."""
-
-    @property
-    def code_hash(self) -> Hash32:
-        """Keccak-256 of the code; that of nothing for every account but the staking account."""
-
-
-class StateReader(Protocol):
-    """The state after one block, read only."""
-
-    def account(self, address: Address) -> AccountFacts:
-        """Return the account; an empty one if the trie has none."""
-
-    def storage(self, address: Address, slot: Hash32) -> int:
-        """Return the value of a storage slot, 0 if there is none."""
-
-
-@dataclass(frozen=True, slots=True)
-class StorageProof:
-    """A slot with its Merkle proof."""
-
-    slot: Hash32
-    value: int
-    proof: tuple[bytes, ...]
-    """RLP of the trie nodes from the storage root down."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateProof:
-    """An account and some of its slots with Merkle proofs (EIP-1186)."""
-
-    nonce: int
-    balance: Wei
-    storage_root: Hash32
-    code_hash: Hash32
-    proof: tuple[bytes, ...]
-    """RLP of the trie nodes from the state root down."""
-    storage: tuple[StorageProof, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CallRequest:
-    """A transaction as `eth_call` and `eth_estimateGas` describe it: unsigned, everything optional."""
-
-    sender: Address
-    to: Address | None
-    """None stands for a contract creation, which this chain refuses."""
-    gas: Gas | None
-    gas_price: Wei | None
-    """Price the caller would pay per gas; None or 0 asks for no payment of gas."""
-    value: Wei
-    data: bytes
-    access_list_addresses: int
-    """Number of addresses in the access list (each costs 2,400 gas)."""
-    access_list_slots: int
-    """Number of storage keys in the access list (each costs 1,900 gas)."""
-
-
-@dataclass(frozen=True, slots=True)
-class CallOutcome:
-    """What a call would do."""
-
-    succeeded: bool
-    output: bytes
-    """Return data, or ABI-encoded revert data."""
-    gas_used: Gas
-
-
 class ChainReader(Protocol):
-    """The canonical chain and the stored blocks beside it."""
+    """The canonical chain and the stored blocks beside it; `chain.views.ChainView` fits. Read from any thread."""
 
     def head(self) -> ChainedHeader:
         """Return the canonical head; its state is readable from the moment this returns it."""
@@ -114,7 +35,7 @@ class ChainReader(Protocol):
     def header(self, block_id: Hash32) -> ChainedHeader | None:
         """Return a stored header, canonical or not."""
 
-    def header_at(self, height: Height) -> ChainedHeader | None:
+    def header_at(self, height: int) -> ChainedHeader | None:
         """Return the canonical header of a height, None above the head."""
 
     def transactions(self, block: ChainedHeader) -> tuple[Transaction, ...]:
@@ -126,55 +47,45 @@ class ChainReader(Protocol):
     def place(self, tx_hash: Hash32) -> TransactionPlace | None:
         """Return where a transaction stands on the canonical chain."""
 
-    def state(self, block: ChainedHeader) -> StateReader | None:
-        """Return the state after a block, None when it has been pruned."""
-
-    def prove(self, block: ChainedHeader, address: Address, slots: Sequence[Hash32]) -> StateProof | None:
-        """Return an account's proof after a block, None when its state has been pruned."""
-
-    def code(self, address: Address) -> bytes:
-        """Return what `eth_getCode` shows: the staking account's marker, nothing for all others."""
-
-    def call(self, block: ChainedHeader, request: CallRequest) -> CallOutcome:
-        """Run a call on the state after a block. Raises `InvalidTransaction` when it could not even begin."""
-
-    def estimate(self, block: ChainedHeader, request: CallRequest) -> CallOutcome:
-        """Run a call for its gas: `gas_used` is the gas limit to send it with. Raises `InvalidTransaction`."""
+    def state(self, block: ChainedHeader) -> State:
+        """Return the state after a block; reading a node of a pruned state raises `trie.MissingNode`."""
 
     def sender(self, tx: Transaction) -> Address:
         """Return the sender of a mined transaction (65 µs unless remembered; releases the GIL)."""
 
-    def supply(self, block: ChainedHeader) -> "SupplyFacts":
-        """Return what has been issued and burnt up to a block."""
+    def supply(self, block: ChainedHeader) -> Supply:
+        """Return what has been issued and burnt up to a stored block."""
 
 
-@dataclass(frozen=True, slots=True)
-class SupplyFacts:
-    """Where all coins came from and went, up to one block."""
+class PoolCounts(Protocol):
+    """Sizes of the pool; `chain.mempool.statistics.MempoolStatistics` fits."""
 
-    premine: Wei
-    subsidies: Wei
-    ticket_rewards: Wei
-    burnt: Wei
-    """Base fees destroyed."""
-    staked: Wei
-    """Balance held by the staking account."""
+    @property
+    def pending(self) -> int:
+        """Transactions that could be mined next."""
+
+    @property
+    def queued(self) -> int:
+        """Transactions that wait for a lower nonce."""
 
 
 class PoolReader(Protocol):
-    """The memory pool."""
+    """The memory pool, as `chain.mempool.pool.Mempool` offers it; asked from the event loop's thread only."""
 
-    def by_hash(self, tx_hash: Hash32) -> SignedTransaction | None:
+    def get(self, tx_hash: Hash32) -> SignedTransaction | None:
         """Return a waiting transaction."""
 
-    def next_nonce(self, address: Address) -> int | None:
-        """Return the nonce after the sender's waiting, gapless transactions; None when it has none waiting."""
+    def next_nonce(self, address: Address) -> int:
+        """Return the nonce after the account's last pending transaction: the count at the tag `pending`."""
 
-    def best(self, base_fee: Wei) -> Iterable[SignedTransaction]:
+    def pending(self, base_fee: Wei) -> Iterable[SignedTransaction]:
         """Yield what a block at this base fee would take, best tip first and each sender's nonces in order."""
 
-    def counts(self) -> tuple[int, int]:
-        """Return how many transactions are pending (could be mined next) and queued (wait for a nonce)."""
+    def fee_statistics(self, base_fee: Wei) -> FeeStatistics:
+        """Return what fills the coming blocks at a base fee."""
+
+    def statistics(self) -> PoolCounts:
+        """Return the sizes."""
 
 
 class Submitter(Protocol):
@@ -183,7 +94,7 @@ class Submitter(Protocol):
     async def submit(self, raw: bytes) -> Hash32:
         """Check, journal and pool a raw transaction, hand it to the network, and return its hash.
 
-        Raises `InvalidTransaction` whose text is one of shared/WALLET_RPC.md's. When it returns, `PoolReader.by_hash`
+        Raises `InvalidTransaction` whose text is one of shared/WALLET_RPC.md's. When it returns, `PoolReader.get`
         knows the transaction.
         """
 
@@ -232,6 +143,8 @@ class PeerFact:
     """Whether this node chose the link."""
     since: Millis
     """When the handshake was done, ms since the epoch."""
+    signalled: str
+    """How offer and answer travelled: `rendezvous` or `relayed`."""
     rtt: Millis | None
     """Round trip of the last ping, ms; None before the first."""
     head_height: int | None

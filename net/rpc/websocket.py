@@ -1,0 +1,195 @@
+"""One WebSocket: its calls, its subscriptions, and a bounded queue of what it is to be sent."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from chain.primitives.units import Millis
+from net.rpc.dispatcher import Dispatcher, Request
+from net.rpc.encoding import dump
+from net.rpc.errors import LIMIT_EXCEEDED, RpcError, limited
+from net.rpc.feed import Feed, Subscription
+from net.rpc.policy import RpcLimits
+from net.rpc.registry import Caller, Topic
+from net.rpc.topics import Subject, Subscribed
+
+HEARTBEAT_SECONDS = 30.0
+"""Interval of pings; a client that does not answer one is gone."""
+
+
+class Session:
+    """A client's socket. Everything runs on the event loop's thread."""
+
+    def __init__(
+        self,
+        socket: web.WebSocketResponse,
+        feed: Feed,
+        limits: RpcLimits,
+        *,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        self._socket = socket
+        self._feed = feed
+        self._limits = limits
+        self._entropy = entropy
+        self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._woken = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self._subscriptions: dict[str, Subscription] = {}
+        self._beginning: list[Subscription] = []
+        self.end: tuple[int, str] | None = None
+        """Why the server ends the connection: close code and reason."""
+
+    # notifications
+
+    def subscribe(self, topic: Topic) -> str:
+        """Begin a subscription; its notifications start after the answer that tells its id."""
+        assert isinstance(topic, Subscribed), "topics of this server are `Subscribed` records"
+        if len(self._subscriptions) >= self._limits.subscriptions_per_socket:
+            raise limited(f"more than {self._limits.subscriptions_per_socket} subscriptions on one connection")
+        name = "0x" + self._entropy(16).hex()
+        subscription = Subscription(name, topic, self)
+        self._subscriptions[name] = subscription
+        self._beginning.append(subscription)
+        return name
+
+    def unsubscribe(self, subscription: str) -> bool:
+        """End a subscription; False if there is none of this id."""
+        found = self._subscriptions.pop(subscription, None)
+        if found is None:
+            return False
+        if found in self._beginning:
+            self._beginning.remove(found)
+        self._feed.remove(found)
+        return True
+
+    def notify(self, text: bytes) -> None:
+        """Queue a notification; a client that leaves too many unread is dropped, since it must not lack any."""
+        if self.end is not None:
+            return
+        if len(self._queue) >= self._limits.notifications_queued or self._queued_bytes > self._limits.response_bytes:
+            self._finish(WSCloseCode.TRY_AGAIN_LATER, "too slow: notifications were not read in time")
+        else:
+            self._put(text)
+
+    def lost(self, subject: Subject) -> None:
+        """End the connection: the client would miss something without knowing."""
+        self._finish(WSCloseCode.TRY_AGAIN_LATER, f"notifications of {subject.value} were lost: subscribe anew")
+
+    def _put(self, text: bytes) -> None:
+        self._queue.append(text)
+        self._queued_bytes += len(text)
+        self._woken.set()
+        if self._queued_bytes > self._limits.body_bytes:
+            self._drained.clear()
+
+    def _finish(self, code: int, reason: str) -> None:
+        if self.end is None:
+            self.end = (code, reason)
+            self._queue.clear()
+            self._queued_bytes = 0
+            self._drained.set()
+            self._woken.set()
+
+    # sending
+
+    async def write(self) -> None:
+        """Send what is queued until the connection is to end, then close it."""
+        while self.end is None:
+            await self._woken.wait()
+            self._woken.clear()
+            while self._queue and self.end is None:
+                text = self._queue.popleft()
+                self._queued_bytes -= len(text)
+                await self._socket.send_str(text.decode("ascii"))
+            if not self._drained.is_set():
+                self._drained.set()
+        code, reason = self.end
+        await self._socket.close(code=code, message=reason.encode())
+
+    async def room(self) -> None:
+        """Wait while the client has much unread: no further message of it is taken until it has read its answers."""
+        await self._drained.wait()
+
+    def reply(self, text: bytes | None) -> None:
+        """Queue an answer, then let the subscriptions that it told of begin."""
+        if self.end is not None:
+            return
+        if text is not None:
+            self._put(text)
+        for subscription in self._beginning:
+            self._feed.add(subscription)
+        self._beginning.clear()
+
+    def close(self) -> None:
+        """Forget the subscriptions of a connection that is gone."""
+        for subscription in self._subscriptions.values():
+            self._feed.remove(subscription)
+        self._subscriptions.clear()
+        self._beginning.clear()
+        self._finish(WSCloseCode.GOING_AWAY, "closed")
+
+
+class SocketServer:
+    """Answers the calls of one session."""
+
+    def __init__(
+        self,
+        session: Session,
+        socket: web.WebSocketResponse,
+        dispatcher: Dispatcher,
+        limits: RpcLimits,
+        *,
+        caller: Caller,
+        take: Callable[[int], bool],
+        clock: Callable[[], Millis],
+    ) -> None:
+        """`take` asks the rate limit for a number of calls."""
+        self._session = session
+        self._socket = socket
+        self._dispatcher = dispatcher
+        self._limits = limits
+        self._caller = caller
+        self._take = take
+        self._clock = clock
+        self._slots = asyncio.Semaphore(limits.socket_calls)
+
+    async def serve(self) -> None:
+        """Serve until the client or the server ends the connection."""
+        async with asyncio.TaskGroup() as tasks:
+            writer = tasks.create_task(self._session.write(), name="rpc socket writer")
+            try:
+                await self._read(tasks)
+            finally:
+                writer.cancel()
+
+    async def _read(self, tasks: asyncio.TaskGroup) -> None:
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                body = message.data.encode("utf-8", "surrogatepass")
+            elif message.type is WSMsgType.BINARY:
+                body = message.data
+            else:
+                break
+            await self._slots.acquire()
+            await self._session.room()
+            request = self._dispatcher.read(body)
+            if not self._take(request.calls):
+                request = Request(refused=RpcError(LIMIT_EXCEEDED, "rate limit exceeded"))
+            tasks.create_task(self._answer(request), name="rpc socket call")
+        # calls still running have nobody to answer; they end by themselves within the call timeout
+
+    async def _answer(self, request: Request) -> None:
+        try:
+            self._session.reply(await self._dispatcher.answer(request, self._caller))
+        finally:
+            self._slots.release()
+
+
+def refusal(error: RpcError) -> bytes:
+    """Return the text that refuses a whole request."""
+    return b'{"jsonrpc":"2.0","id":null,"error":' + dump(error.as_json()) + b"}"
