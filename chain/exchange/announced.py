@@ -1,5 +1,6 @@
 """One announced block on its way from the claim to the importer."""
 
+from dataclasses import dataclass
 from enum import Enum
 
 from chain.block import ChainedHeader
@@ -36,6 +37,22 @@ STEPS: dict[tuple[Stage, Step], Stage] = {
 """Every block goes down this table or is dropped."""
 
 
+RIVALS_MAX = 4
+"""Other announcements of a header that are kept while its first claim is checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A message of the BLOCK topic that has no verdict yet."""
+
+    compact: CompactBlock
+    block_id: Hash32
+    key: bytes
+    """The relay's name of the message."""
+    sender: PeerId
+    arrived: Millis
+
+
 class Announced:
     """A block between its announcement and its import; changed by `blocks.Blocks` and `assembly.Assembly` alone."""
 
@@ -47,6 +64,7 @@ class Announced:
         "key",
         "payload",
         "retry_at",
+        "rivals",
         "sender",
         "slots",
         "stage",
@@ -75,6 +93,8 @@ class Announced:
         """What to publish: an own block."""
         self.arrived = arrived
         self.stage = Stage.SEAL
+        self.rivals: list[Announcement] = []
+        """Announcements of the same header that came while the seal was checked."""
         self.ask: Tag | None = None
         """The open question for what is missing."""
         self.from_peer: PeerId | None = None

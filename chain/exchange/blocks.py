@@ -1,14 +1,13 @@
-"""Announced blocks, a neighbour's or our own miner's: rule 10's checks in their order, relay at the right time, import."""
+"""Announced blocks, a neighbour's or our miner's: rule 10's checks in their order, relay at the right time, import."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from chain.block import Block, ChainedHeader, header_id
-from chain.exchange.announced import Announced, Stage, Step
-from chain.exchange.assembly import Assembly
+from chain.exchange.announced import RIVALS_MAX, Announced, Announcement, Stage, Step
 from chain.exchange.asks import Tags
+from chain.exchange.assembly import Assembly
 from chain.exchange.bounded import RecentBodies, RecentHashes
-from chain.exchange.compact import CompactBlock, decode_compact, encode_compact, make_compact
+from chain.exchange.compact import decode_compact, encode_compact, make_compact
 from chain.exchange.contest import Contest
 from chain.exchange.effects import (
     CheckSeals,
@@ -58,16 +57,7 @@ GIVE_UP_AFTER = Millis(60_000)
 """A block whose body nobody had for so long is forgotten; catch-up brings it if others have it."""
 
 SETTLED_AGE = 3_000
-"""A transaction that has been in the pool for so many ms is assumed to be in the others' pools: relay takes under 2 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    compact: CompactBlock
-    block_id: Hash32
-    key: bytes
-    sender: PeerId
-    arrived: Millis
+"""A transaction that has been in the pool for so many ms is assumed to be in the others' pools: relay takes < 2 s."""
 
 
 class Blocks:
@@ -99,7 +89,7 @@ class Blocks:
         self._tags = tags
         self.contest = Contest(source)
         self._blocks: dict[Hash32, Announced] = {}
-        self._waiting: dict[Hash32, _Waiting] = {}
+        self._waiting: dict[Hash32, Announcement] = {}
         self._held = HeldBlocks()
         self._sealing: dict[Tag, Announced] = {}
         self._importing: dict[Tag, Announced] = {}
@@ -119,7 +109,11 @@ class Blocks:
         except Malformed as error:
             return self._reject(key, sender, error)
         block_id = header_id(compact.sealed.header)
+        announcement = Announcement(compact, block_id, key, sender, now)
         known = self._blocks.get(block_id)
+        if known is not None and known.stage is Stage.SEAL and len(known.rivals) < RIVALS_MAX:
+            known.rivals.append(announcement)
+            return []
         if known is not None and known.stage is Stage.BODY:
             # the first form may be a lie that only the body tells; this one may fill its gaps
             self._assembly.fill(known, compact)
@@ -129,7 +123,7 @@ class Blocks:
         if self._invalid.has(block_id, now) or self._invalid.has(compact.sealed.header.parent_id, now):
             # whoever relays it has checked the seal, not the body: no blame
             return self._ignore(key, "known to be invalid")
-        return self._judge(_Waiting(compact, block_id, key, sender, now), now)
+        return self._judge(announcement, now)
 
     def found(self, block: Block, now: Millis) -> list[Effect]:
         """Take a block of our own miner: the same checks, published when a neighbour's would be relayed."""
@@ -160,7 +154,16 @@ class Blocks:
             effects += self._judge(waiting, now)
         return effects
 
-    def _judge(self, waiting: _Waiting, now: Millis) -> list[Effect]:
+    def _rejudge(self, rival: Announcement, now: Millis) -> list[Effect]:
+        known = self._blocks.get(rival.block_id)
+        if known is None:
+            return self._judge(rival, now)
+        if known.stage is Stage.SEAL and len(known.rivals) < RIVALS_MAX:
+            known.rivals.append(rival)
+            return []
+        return self._ignore(rival.key, "known")
+
+    def _judge(self, waiting: Announcement, now: Millis) -> list[Effect]:
         sealed, key, sender = waiting.compact.sealed, waiting.key, waiting.sender
         if self._source.chained(waiting.block_id) is not None:
             return self._ignore(key, "known")
@@ -185,7 +188,7 @@ class Blocks:
         self._assembly.fill(block, waiting.compact)
         return self._check_seal(block, parent)
 
-    def _wait(self, waiting: _Waiting, now: Millis) -> list[Effect]:
+    def _wait(self, waiting: Announcement, now: Millis) -> list[Effect]:
         height, head = waiting.compact.sealed.header.height, self._source.head().height
         if height < head - FORK_WINDOW:
             return self._ignore(waiting.key, "an old fork")
@@ -217,14 +220,22 @@ class Blocks:
         (error,) = results
         if error is not None:
             del self._blocks[block.id]
-            if block.key is None or block.sender is None:
-                return []
-            return self._reject(block.key, block.sender, error)
+            effects: list[Effect] = []
+            if block.key is not None and block.sender is not None:
+                effects += self._reject(block.key, block.sender, error)
+            for rival in block.rivals:
+                # the same header under another claim: a lie that came first must not keep the truth out
+                effects += self._rejudge(rival, now)
+            return effects
         self.contest.enter(block.chained)
         block.step(Step.SEALED)
         held = Held(block.id, block.key, block.payload)
         given_up = self._held.put(held, Millis(block.chained.time - self._policy.pre_relay))
         effects = [] if given_up is None else self._release(given_up, is_best=False)
+        for rival in block.rivals:
+            self._assembly.fill(block, rival.compact)
+            effects += self._ignore(rival.key, "known")
+        block.rivals.clear()
         return effects + self._relay_due(now) + self._assembly.advance(block, now)
 
     def body_checked(self, tag: Tag, result: tuple[SignedTransaction, ...] | InvalidBlock, now: Millis) -> list[Effect]:

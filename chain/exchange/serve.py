@@ -51,16 +51,13 @@ class Server:
         """Answer a request; return the peer's status beside the effects if it told it."""
         neighbour = self._neighbours.get(peer)
         if neighbour is None:
-            self.refused += 1
-            return [Refuse(request, STRANGER)], None
+            return [self.refuse(request, STRANGER)], None
         if not neighbour.bytes.is_open(now) or not neighbour.requests.take(1, now):
-            self.refused += 1
-            return [Refuse(request, BUSY)], None
+            return [self.refuse(request, BUSY)], None
         try:
             asked = decode_request(payload)
         except Malformed as error:
-            self.refused += 1
-            return [Refuse(request, "malformed"), Penalise(peer, error.penalty, str(error))], None
+            return [self.refuse(request, "malformed"), Penalise(peer, error.penalty, str(error))], None
         match asked:
             case Status():
                 return [self._reply(request, neighbour, self._neighbours.own_status(), now)], asked
@@ -70,6 +67,11 @@ class Server:
                 return [self._reply(request, neighbour, self._bodies(ids), now)], None
             case PartsRequest():
                 return [self._reply(request, neighbour, self._parts(asked), now)], None
+
+    def refuse(self, request: int, reason: str) -> Refuse:
+        """Refuse a request without reading it."""
+        self.refused += 1
+        return Refuse(request, reason)
 
     def _reply(self, request: int, neighbour: Neighbour, response: Response, now: Millis) -> Reply:
         return self._charged(request, neighbour, encode_response(response), now)

@@ -132,16 +132,20 @@ class Transactions:
 
     def submit(self, tx: Transaction, now: Millis) -> list[Effect]:
         """Publish an own transaction, and again later until a block takes it."""
+        self.start(now)
+        return [Publish(Topic.TRANSACTION, tx.raw)]
+
+    def start(self, now: Millis) -> None:
+        """Begin to wait for the next time that own transactions are published again."""
         if self._next_republish is None:
             self._next_republish = Millis(now + REPUBLISH_INTERVAL)
-        return [Publish(Topic.TRANSACTION, tx.raw)]
 
     def tick(self, now: Millis) -> list[Effect]:
         """Publish own transactions again when that is due."""
         if self._next_republish is None or now < self._next_republish:
             return []
-        own = [signed.tx for signed in self._pool.local()]
-        self._next_republish = Millis(now + REPUBLISH_INTERVAL) if own else None
+        self._next_republish = Millis(now + REPUBLISH_INTERVAL)
+        own = (signed.tx for signed in self._pool.local())
         settled = [tx for tx in own if self._pool.is_settled(tx.hash, REPUBLISH_INTERVAL // 2, now)]
         return [Publish(Topic.TRANSACTION, tx.raw) for tx in settled[:REPUBLISH_MAX]]
 
