@@ -25,15 +25,15 @@ class Backlog:
         self._map = peer_map
         self._archive = archive
         self._checks = checks
-        self._queue: deque[tuple[PeerId, PeerId]] = deque()
+        self._queue: deque[tuple[PeerId, PeerId | None]] = deque()
         self._at: Millis | None = None
 
     def __len__(self) -> int:
         """Return how many records wait, those replaced meanwhile included."""
         return len(self._queue)
 
-    def add(self, origin: PeerId, sender: PeerId, now: Millis) -> None:
-        """Queue an origin whose unchecked record `sender` delivered."""
+    def add(self, origin: PeerId, sender: PeerId | None, now: Millis) -> None:
+        """Queue an origin whose unchecked record `sender` delivered, or the archive (None)."""
         self._queue.append((origin, sender))
         if self._at is None:
             self._at = Millis(now + CHECK_EVERY)
@@ -54,9 +54,15 @@ class Backlog:
                 continue
             left -= 1
             if not self.check(origin):
-                effects += self.discard(sender, now, first=origin)
+                effects += self._discard_one(origin, sender, now)
         self._at = Millis(now + CHECK_EVERY) if self._queue else None
         return effects
+
+    def _discard_one(self, origin: PeerId, sender: PeerId | None, now: Millis) -> list[MapEffect]:
+        if sender is not None:
+            return self.discard(sender, now, first=origin)
+        self._archive.delete(origin)
+        return list(self._map.forget([origin], now))
 
     def check(self, origin: PeerId) -> bool:
         """Check the archived record of an unchecked peer now; False when it is forged (the caller discards)."""
@@ -69,12 +75,14 @@ class Backlog:
         self._map.mark_checked(origin)
         return True
 
-    def discard(self, sender: PeerId, now: Millis, *, first: PeerId) -> list[MapEffect]:
-        """Take off the map `first`, found forged, and what else `sender` delivered unchecked; it costs a ban."""
-        tainted = [first] + [origin for origin, source in self._queue if source == sender]
+    def discard(self, sender: PeerId, now: Millis, *, first: PeerId | None) -> list[MapEffect]:
+        """Take off the map `first`, found forged, and all else `sender` delivered unchecked; `first` costs a ban."""
+        tainted = {origin for origin, source in self._queue if source == sender} | ({first} if first else set())
         self._queue = deque(item for item in self._queue if item[1] != sender)
-        forged = [origin for origin in tainted if not self._map.checked(origin)]
+        forged = sorted(origin for origin in tainted if origin in self._map and not self._map.checked(origin))
         for origin in forged:
             self._archive.delete(origin)
         events = self._map.forget(forged, now)
+        if first is None:
+            return list(events)
         return [*events, Fault(sender, Penalty.BAN, "delivered a forged record in a range of the map")]

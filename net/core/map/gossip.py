@@ -1,6 +1,6 @@
 """The gossip machine (DESIGN section 3.2): takes records in, keeps the map, spreads what is new, signs the own."""
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from random import Random
 
@@ -35,6 +35,9 @@ from net.core.wire.record import Flags, Record, encode_record, origin_of
 
 SWEEP_EVERY = Millis(60_000)
 """How often expired records, old digests and idle origins are looked for."""
+
+SAMPLE = 100
+"""One in this many records of a range is checked at once, by private choice (DESIGN section 3.2)."""
 
 KINDS = frozenset({FrameKind.RECORDS, FrameKind.RECORDS_HAVE, FrameKind.RECORDS_WANT, FrameKind.EQUIVOCATION})
 """The frames this machine takes; RANGE_ASK and RANGE go to `reconcile.Reconciler`."""
@@ -99,6 +102,7 @@ class Gossip:
         self._archive = archive
         self._checks = checks
         self._entropy = entropy
+        self._rng = rng
         self._own = OwnRecord(network, identity, stored, rng.randrange, None)
         self._seen = Seen(entropy(16))
         self._origins = Origins()
@@ -113,9 +117,11 @@ class Gossip:
 
     # --- links -----------------------------------------------------------------------------------------------------
 
-    def start(self, now: Millis) -> None:
-        """Begin: take up the archived own record, so that later ones are newer."""
+    def start(self, now: Millis, loaded: Sequence[PeerId] = ()) -> None:
+        """Begin: take up the archived own record, so that later ones are newer; check `loaded` in the background."""
         self._sweep_at = Millis(now + SWEEP_EVERY)
+        for origin in loaded:
+            self.backlog.add(origin, None, now)
         raw = self._archive.get(self._me)
         if raw is not None:
             self._own.adopt(self._checks.decode(raw), now)
@@ -238,6 +244,48 @@ class Gossip:
                 elif other in self._own.links:
                     self._unconfirmed[other] = now
         return list(events)
+
+    def take_ranged(
+        self, peer: PeerId, raws: Sequence[bytes], span: tuple[int, int], now: Millis
+    ) -> tuple[list[MapEffect], bool]:
+        """Take records of a map range that `peer` delivered, and tell whether it may go on delivering.
+
+        `span` bounds the first 8 bytes of their ids. Neighbours, candidates, route members and a random hundredth are
+        checked at once, the rest in the background; one failure discards all that is unchecked of this sender. They
+        are not passed on: others have them.
+        """
+        effects: list[MapEffect] = []
+        signatures, proofs = self._signatures, self._proofs
+        for raw in raws:
+            try:
+                effects += self._take_ranged(peer, raw, span, now)
+            except RemoteError as error:
+                effects += self.backlog.discard(peer, now, first=None)
+                return [*effects, Fault(peer, error.penalty, str(error))], False
+        if self._signatures > signatures:
+            effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
+        return effects, True
+
+    def _take_ranged(self, peer: PeerId, raw: bytes, span: tuple[int, int], now: Millis) -> list[MapEffect]:
+        record = self._checks.decode(raw)
+        origin = record.peer
+        if record.network != self._network or not span[0] <= int.from_bytes(origin[:8], "big") <= span[1]:
+            raise Forged("a record that does not belong into its range")
+        if origin == self._me:
+            return self._take_own(record, raw, self._seen.digest(raw), now)
+        if self.map.refusal(record, now) is not None:
+            return []
+        at_once = self.interesting(origin) or self._rng.randrange(SAMPLE) == 0
+        if at_once:
+            self._require_signature(record)
+            self._require_proof(record)
+        self._pulls.arrived(origin)
+        outcome = self.map.apply(record, now, checked=at_once)
+        self._applied += 1
+        self._archive.put(origin, raw)
+        if not at_once:
+            self.backlog.add(origin, peer, now)
+        return self._seen_events(outcome.events, now)
 
     # --- contradictions --------------------------------------------------------------------------------------------
 
@@ -388,6 +436,19 @@ class Gossip:
 
         self._interest = interest
         self.spread.ranked_by(rank)
+
+    def check_now(self, origin: PeerId, now: Millis) -> bool:
+        """Make sure that the record held of a peer is a true one, before it is dialled or routed over; 0.6 ms.
+
+        False when the peer is not on the map or its record turned out to be forged (it is then forgotten).
+        """
+        if origin not in self.map:
+            return False
+        if self.map.checked(origin) or self.backlog.check(origin):
+            return True
+        self._archive.delete(origin)
+        self.map.forget([origin], now)
+        return False
 
     def interesting(self, origin: PeerId) -> bool:
         """Tell whether the origin's record is checked at once when it comes in a range."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
+from itertools import pairwise
 
 from chain.primitives.canonical import pack, unpack
 from chain.primitives.errors import Malformed
@@ -212,7 +213,7 @@ def _decode_links(raw: bytes) -> tuple[Link, ...]:
 
 def fault_of(record: Record) -> str | None:
     """Say which public rule the record breaks by itself (DESIGN section 3.3), None if none."""
-    if any(left.prefix >= right.prefix for left, right in zip(record.links, record.links[1:], strict=False)):
+    if any(left.prefix >= right.prefix for left, right in pairwise(record.links)):
         return "a record's links are out of order"
     if any(link.prefix == record.peer[:PREFIX_BYTES] for link in record.links):
         return "a record that lists itself"
