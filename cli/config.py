@@ -71,7 +71,7 @@ class NodeConfig:
     rpc_host: str = _setting("127.0.0.1", "Address of the JSON-RPC and its WebSocket (/ws); empty: no RPC.")
     rpc_port: int = _setting(8545, "Port of the JSON-RPC.", low=0, high=65535)
     rpc_hosts: tuple[str, ...] = _setting(
-        (), "Host names accepted in the Host header besides localhost and IP addresses of this machine. May repeat."
+        (), "Host names accepted in the Host header besides localhost and IP addresses. May repeat."
     )
     rpc_cors: tuple[str, ...] = _setting((), "Origins of web pages that may call the RPC; * for all. May repeat.")
     metrics_host: str = _setting("127.0.0.1", "Address of the Prometheus metrics; empty: none.")
@@ -90,9 +90,9 @@ class NodeConfig:
         "", "File whose first line unlocks the validator keys; empty: ask at the start."
     )
 
-    pool_transactions: int = _setting(20_000, "Most transactions waiting in the mempool.", low=16, high=1_000_000)
-    pool_bytes: int = _setting(64 << 20, "Most bytes of transactions waiting.", unit="bytes", low=1 << 20)
-    min_tip: int = _setting(1, "Smallest tip per gas this node relays and mines.", unit="wei", low=0)
+    pool_transactions: int = _setting(16_384, "Most transactions waiting in the mempool.", low=16, high=1_000_000)
+    pool_bytes: int = _setting(32 << 20, "Most bytes of transactions waiting.", unit="bytes", low=1 << 20)
+    min_tip: int = _setting(1_000_000, "Smallest tip per gas this node relays and mines.", unit="wei", low=0)
 
     log_level: str = _setting("info", "Least serious message that is logged.", choices=LOG_LEVELS)
     log_format: str = _setting("text", "Form of log lines.", choices=LOG_FORMATS)

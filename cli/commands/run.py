@@ -14,7 +14,10 @@ LIST_FLAGS = {"link_addresses": "link-address", "rpc_hosts": "rpc-host-name", "s
 """Flags of settings that are lists, where the singular reads better."""
 
 
-def _option(setting: "Field[object]") -> Callable[[click.Command], click.Command]:
+Handler = Callable[..., None]
+
+
+def _option(setting: "Field[object]") -> Callable[[Handler], Handler]:
     """Return the click option of a setting; absent flags stay out, so that file and environment can speak."""
     metadata = setting.metadata
     text = metadata["text"] + (f" [{metadata['unit']}]" if metadata["unit"] else "")
@@ -30,8 +33,8 @@ def _option(setting: "Field[object]") -> Callable[[click.Command], click.Command
     return click.option(flag, setting.name, type=kind, metavar=kind.__name__.upper(), help=text + shown)
 
 
-def node_options(command: click.Command) -> click.Command:
-    """Give a command one option per setting of a node."""
+def node_options(command: Handler) -> Handler:
+    """Give a command's function one option per setting of a node."""
     for setting in reversed(SETTINGS):
         command = _option(setting)(command)
     return command

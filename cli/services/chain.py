@@ -137,6 +137,6 @@ class ChainService:
             [signed for block in result.applied for signed in block.transactions],
             [signed for block in result.undone for signed in block.transactions],
             accounts=self._view.state(head),
-            base_fee=next_base_fee(self._params, head.header),
+            base_fee=next_base_fee(head.header, self._params),
             now=self._clock(),
         )

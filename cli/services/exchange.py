@@ -8,7 +8,6 @@ from chain.block import Block
 from chain.exchange import effects as out
 from chain.exchange import work
 from chain.exchange.exchange import Exchange
-from chain.exchange.ports import ImportOutcome
 from chain.exchange.topics import Topic
 from chain.mempool.pool import Mempool
 from chain.params import ChainParams
@@ -18,7 +17,7 @@ from chain.primitives.peer import PeerId, short
 from chain.primitives.units import Millis
 from chain.rules import InvalidBlock, InvalidTransaction
 from chain.transaction import SignedTransaction, Transaction
-from chain.verified import ImportResult, VerifiedBlock
+from chain.verified import ImportResult
 from cli.services.chain import ChainService
 from cli.services.timer import DeadlineTimer
 from cli.workers import Lane, Workers
@@ -26,9 +25,9 @@ from net.core.effects import (
     LinkDown,
     LinkKind,
     LinkUp,
+    Requested,
     RequestFailed,
     RequestId,
-    Requested,
     Responded,
     Validate,
     Verdict,
@@ -84,8 +83,10 @@ class ExchangeService:
         workers: Workers,
         clock: Callable[[], Millis],
         took: Callable[[SignedTransaction], None],
+        progressed: Callable[[], None],
     ) -> None:
-        """`clock` is the mesh's; `took` is told of each network transaction that the pool made pending."""
+        """`clock` is the mesh's; `took` is told of each network transaction that the pool made pending, `progressed`
+        of the beginning, steps and end of a catch-up."""
         self._params = params
         self._exchange = exchange
         self._rules = rules
@@ -95,6 +96,7 @@ class ExchangeService:
         self._workers = workers
         self._clock = clock
         self._took = took
+        self._progressed = progressed
         self._tags: dict[RequestId, out.Tag] = {}
         self._progress: out.SyncProgress | None = None
         self._timer = DeadlineTimer(clock, exchange.deadline, self._tick, workers.fail)
@@ -146,6 +148,10 @@ class ExchangeService:
     def progress(self) -> out.SyncProgress | None:
         """Return how far the catch-up is, None when there is none."""
         return self._progress
+
+    def peer_height(self, peer: PeerId) -> int | None:
+        """Return the best height that a neighbour told of."""
+        return self._exchange.peer_height(peer)
 
     # the effects
 
@@ -202,7 +208,7 @@ class ExchangeService:
             case out.CheckBody(tag=tag, header=header, body=body, urgent=urgent):
                 self._workers.do(
                     Lane.URGENT if urgent else Lane.BULK,
-                    lambda: work.check_body(self._params, header, body, self._pool),
+                    lambda: work.check_body(self._params, header, body, self._pool.get),
                     lambda found: self._carry_out(self._exchange.body_checked(tag, found, self._clock())),
                 )
 
@@ -221,17 +227,17 @@ class ExchangeService:
         def done(outcome: ImportResult | InvalidBlock) -> None:
             if isinstance(outcome, InvalidBlock):
                 log.warning("block %s is invalid: %s", effect.block_id.hex()[:12], outcome, extra={"repeats": True})
-                verdict = ImportOutcome.INVALID
-            else:
-                assert outcome.status is not None, "adding a block has a status"
-                verdict = ImportOutcome(outcome.status.value)
-            self._carry_out(self._exchange.imported(effect.tag, verdict, self._clock()))
+                self._carry_out(self._exchange.imported(effect.tag, outcome, self._clock()))
+                return
+            assert outcome.status is not None, "adding a block has a status"
+            self._carry_out(self._exchange.imported(effect.tag, outcome.status, self._clock()))
 
-        self._chain.add(VerifiedBlock(effect.block.sealed, effect.signed, effect.arrived), done)
+        self._chain.add(effect.block, done)
 
     def _show(self, progress: out.SyncProgress) -> None:
         finished = progress.phase is out.SyncPhase.DONE
         self._progress = None if finished else progress
+        self._progressed()
         behind = progress.target_height - progress.height
         if not finished and behind > 1:
             left = f", {progress.left // 1000} s left" if progress.left is not None else ""

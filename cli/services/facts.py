@@ -1,0 +1,219 @@
+"""What the RPC shows of the node, in the shapes it asks for (`net.rpc.ports`): adapters without state of their own."""
+
+import platform
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+
+from chain.mempool.pool import Mempool
+from chain.params import ChainParams
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Hash32, Millis
+from chain.transaction import SignedTransaction, parse_transaction, recover_sender
+from cli.services.exchange import ExchangeService
+from cli.services.mining import MiningService
+from consensus.shares import SHARE_LOG_TARGET
+from consensus.shares import ShareVerdict as MinerVerdict
+from net.core.map.view import MapView
+from net.core.mesh import Mesh
+from net.core.wire.record import Direction, Flags
+from net.rpc.ports import BanFact, MapLink, MapNode, PeerFact, ShareVerdict, SyncProgress, Work
+from net.transport.driver import Driver
+
+_SHARES = {
+    MinerVerdict.BEST: ShareVerdict.BEST,
+    MinerVerdict.SHARE: ShareVerdict.SHARE,
+    MinerVerdict.STALE: ShareVerdict.STALE,
+    MinerVerdict.WEAK: ShareVerdict.WEAK,
+    MinerVerdict.REPEATED: ShareVerdict.STALE,
+}
+
+
+def client_version() -> str:
+    """Return the text of `web3_clientVersion`."""
+    return f"Mappemonde/v{version('mappemonde')}/{platform.system().lower()}/python{platform.python_version()}"
+
+
+class Submission:
+    """Takes transactions of this node's users in."""
+
+    def __init__(
+        self,
+        params: ChainParams,
+        pool: Mempool,
+        exchange: ExchangeService,
+        clock: Callable[[], Millis],
+        took: Callable[[SignedTransaction], None],
+    ) -> None:
+        self._params = params
+        self._pool = pool
+        self._exchange = exchange
+        self._clock = clock
+        self._took = took
+
+    async def submit(self, raw: bytes) -> Hash32:
+        """Check, journal, pool and publish a raw transaction. Raises `InvalidTransaction`."""
+        tx = parse_transaction(raw, self._params.chain_id)
+        self._pool.precheck(tx)
+        added = self._pool.add(recover_sender(tx), self._clock(), local=True)
+        for signed in added.promoted:
+            self._took(signed)
+        self._exchange.submit(tx)
+        return tx.hash
+
+
+class NodeFacts:
+    """What the node knows of itself."""
+
+    def __init__(
+        self,
+        params: ChainParams,
+        started_at: Millis,
+        exchange: ExchangeService,
+        roles: Callable[[], Mapping[str, bool]],
+    ) -> None:
+        self._params = params
+        self._started_at = started_at
+        self._exchange = exchange
+        self._roles = roles
+
+    @property
+    def params(self) -> ChainParams:
+        """Parameters of the chain."""
+        return self._params
+
+    @property
+    def client_version(self) -> str:
+        """Name and version of this program."""
+        return client_version()
+
+    @property
+    def started_at(self) -> Millis:
+        """When the node started."""
+        return self._started_at
+
+    def sync(self) -> SyncProgress | None:
+        """Return the progress of a catch-up."""
+        progress = self._exchange.progress()
+        if progress is None:
+            return None
+        return SyncProgress(progress.start_height, progress.height, progress.target_height)
+
+    def roles(self) -> Mapping[str, bool]:
+        """Return what the node does besides following."""
+        return self._roles()
+
+
+class NetworkFacts:
+    """What the mesh knows."""
+
+    def __init__(self, own_id: PeerId, driver: Driver, heights: Callable[[PeerId], int | None]) -> None:
+        """`heights` tells the best height that a neighbour told of."""
+        self._own_id = own_id
+        self._driver = driver
+        self._heights = heights
+
+    @property
+    def own_id(self) -> PeerId:
+        """This node's peer id."""
+        return self._own_id
+
+    def peers(self) -> Sequence[PeerFact]:
+        """Return the neighbours, longest-lived first."""
+        facts = []
+        for neighbour in sorted(self._driver.neighbours(), key=lambda link: (link.since, link.peer)):
+            received, sent = self._driver.link_traffic(neighbour.link)
+            facts.append(
+                PeerFact(
+                    id=neighbour.peer,
+                    kind=neighbour.kind.value,
+                    outbound=neighbour.outbound,
+                    since=neighbour.since,
+                    signalled=neighbour.signalled.value,
+                    rtt=neighbour.rtt,
+                    head_height=self._heights(neighbour.peer),
+                    bytes_in=received,
+                    bytes_out=sent,
+                )
+            )
+        return facts
+
+    def map_size(self) -> tuple[int, int]:
+        """Return the numbers of peers and confirmed links on the map."""
+        view = self._driver.view()
+        return len(view), int(view.table().confirmed.sum()) // 2
+
+    def map_nodes(self, after: PeerId | None, limit: int) -> Sequence[MapNode]:
+        """Return up to `limit` peers of the map in the order of their ids, those after `after`."""
+        view = self._driver.view()
+        ids = view.ids()
+        start = bisect_right(ids, after) if after is not None else 0
+        return [_map_node(view, peer) for peer in ids[start : start + limit]]
+
+    def map_links(self, node: PeerId) -> Sequence[MapLink]:
+        """Return the confirmed links that a peer chose."""
+        return [
+            MapLink(origin=node, target=link.peer, rtt_class=link.rtt)
+            for link in self._driver.view().neighbours(node)
+            if link.confirmed and link.direction is Direction.OUT
+        ]
+
+    def health(self) -> Mapping[str, int | float | str]:
+        """Return the figures of the map's health."""
+        return {}
+
+
+def _map_node(view: MapView, peer: PeerId) -> MapNode:
+    facts = view.facts(peer)
+    assert facts is not None, "the id was on the map in the same call"
+    hidden = "punchable" if facts.flags & Flags.PUNCHABLE else "hard"
+    reach = "public" if facts.flags & Flags.PUBLIC else hidden
+    return MapNode(id=peer, born=facts.born, seen=facts.seq, reachability=reach, degree=facts.confirmed)
+
+
+class MiningFacts:
+    """Work for miners in other processes."""
+
+    def __init__(self, params: ChainParams, mining: MiningService) -> None:
+        self._params = params
+        self._mining = mining
+
+    def current(self) -> Work | None:
+        """Return the work of this moment."""
+        job = self._mining.miner.current_job()
+        if job is None:
+            return None
+        header = job.candidate.header
+        return Work(
+            id=job.id,
+            header=job.prefix + header.nonce,
+            height=header.height,
+            parent_id=header.parent_id,
+            log_target=job.terms.log_target,
+            seal_floor=job.terms.log_target + (self._params.seal_floor << 16),
+            share_log_target=SHARE_LOG_TARGET,
+            memory_kib=self._params.pow_memory_kib,
+        )
+
+    async def submit(self, work_id: Hash32, nonce: bytes, worker: str) -> ShareVerdict:
+        """Take a nonce."""
+        return _SHARES[await self._mining.share(work_id, nonce, worker)]
+
+
+class Admin:
+    """What only the operator may ask, by token."""
+
+    def __init__(self, mesh: Mesh, clock: Callable[[], Millis]) -> None:
+        self._mesh = mesh
+        self._clock = clock
+
+    def bans(self) -> Sequence[BanFact]:
+        """Return the bans in force."""
+        return [BanFact(id=ban.peer, reason=ban.reason, until=ban.until) for ban in self._mesh.bans()]
+
+    def unban(self, peer: PeerId) -> bool:
+        """Lift a ban."""
+        banned = any(ban.peer == peer for ban in self._mesh.bans())
+        if banned:
+            self._mesh.unban(peer, self._clock())
+        return banned

@@ -1,0 +1,235 @@
+"""Mining on the event loop: hash threads and external workers around one `Miner`."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from itertools import islice
+
+from chain.block import Block, ChainedHeader
+from chain.fees import next_base_fee
+from chain.importer import Importer
+from chain.mempool.pool import Mempool
+from chain.params import ChainParams
+from chain.primitives.units import Address, Hash32, Millis
+from chain.verified import ImportResult
+from chain.views import ChainView
+from cli.services.chain import HeadChange
+from cli.services.timer import DeadlineTimer
+from cli.workers import Lane, Workers
+from consensus.hashing import HashThread, Solution, WorkDesk
+from consensus.miner import BuildTemplate, Candidate, Found, Miner, MinerEffect, MinerStatistics, SetWork, Stop
+from consensus.seal import seal_hash
+from consensus.shares import ShareVerdict
+from consensus.template import build_candidate
+from consensus.ticket import Draw
+
+log = logging.getLogger("mining")
+
+TEMPLATE_TRANSACTIONS = 8_192
+"""Most transactions considered for one block: a full one of plain transfers holds 5,714."""
+
+SAMPLE_SECONDS = 2.0
+"""How often the threads' counters are read for the live hash rate."""
+
+
+def default_threads() -> int:
+    """Return how many threads to hash with: all cores but one, which the node itself needs."""
+    return max(1, (os.cpu_count() or 1) - 1)
+
+
+class MiningService:
+    """Drives one `Miner`; `HeadListener` of the chain. All methods but the threads' report belong to the event loop.
+
+    With no threads of its own it still serves external workers, as long as there is a reward address.
+    """
+
+    def __init__(
+        self,
+        params: ChainParams,
+        *,
+        importer: Importer,
+        view: ChainView,
+        pool: Mempool,
+        workers: Workers,
+        clock: Callable[[], Millis],
+        reward_address: Address,
+        extra: bytes,
+        found: Callable[[Block], None],
+        work_changed: Callable[[], None],
+    ) -> None:
+        """`clock` is the mesh's; `found` takes a sealed block to the exchange; `work_changed` tells subscribers."""
+        self._params = params
+        self._importer = importer
+        self._view = view
+        self._pool = pool
+        self._workers = workers
+        self._clock = clock
+        self._reward_address = reward_address
+        self._extra = extra
+        self._found = found
+        self._work_changed = work_changed
+        self._best_draw: Callable[[Hash32], Draw | None] = lambda _parent: None
+        self._miner = Miner(params)
+        self._desk = WorkDesk()
+        self._threads: list[HashThread] = []
+        self._running: list[threading.Thread] = []
+        self._active = False
+        self._timer = DeadlineTimer(clock, self._miner.deadline, self._tick, workers.fail)
+
+    def start_threads(self, count: int, hashes_per_second: int) -> None:
+        """Start hashing threads, all of them together at most at a rate (0: no limit)."""
+        loop = asyncio.get_running_loop()
+
+        def report(solution: Solution) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._solved, solution)
+
+        for index in range(count):
+            thread = HashThread(
+                self._params,
+                self._desk,
+                report,
+                index=index,
+                threads=count,
+                monotonic=time.monotonic,
+                hashes_per_second=hashes_per_second / count if hashes_per_second else None,
+            )
+            self._threads.append(thread)
+            runner = threading.Thread(target=thread.run, name=f"hash-{index}", daemon=True)
+            self._running.append(runner)
+            runner.start()
+
+    def ask_draws_of(self, best_draw: Callable[[Hash32], Draw | None]) -> None:
+        """Take the function that knows the best ticket for a parent."""
+        self._best_draw = best_draw
+
+    async def run(self) -> None:
+        """Sample the hash rate until cancelled, then end the threads."""
+        try:
+            while True:
+                self._miner.hashed(sum(thread.hashes for thread in self._threads), self._clock())
+                await asyncio.sleep(SAMPLE_SECONDS)
+        finally:
+            self._timer.cancel()
+            self._desk.close()
+            for runner in self._running:
+                await asyncio.to_thread(runner.join)
+
+    # what the node tells
+
+    def activate(self, *, active: bool) -> None:
+        """Begin to mine on the head, or stop: a node that is catching up does not mine."""
+        if active == self._active:
+            return
+        self._active = active
+        log.info("mining begins on block %d" if active else "mining pauses at block %d", self._view.head().height)
+        if active:
+            self._follow(self._view.head())
+        else:
+            self._carry_out(self._miner.halt())
+
+    def imported(self, result: ImportResult) -> None:
+        """A block was stored: it may be a rival of the one that is being mined."""
+        if self._active and result.move is None:
+            for rival in self._importer.unripe_children(self._view.head().id):
+                self._carry_out(self._miner.rival(rival, self._clock()))
+
+    def head_changed(self, change: HeadChange) -> None:
+        """The canonical chain has a new head: mine on it."""
+        del change
+        if self._active:
+            self._follow(self._view.head())
+
+    def transactions_changed(self) -> None:
+        """The pool took a transaction."""
+        if self._active:
+            self._miner.transactions_changed(self._clock())
+            self._timer.arm()
+
+    def ticket(self, parent_id: Hash32, draw: Draw) -> None:
+        """A better ticket is known for a parent."""
+        if self._active:
+            self._carry_out(self._miner.ticket(parent_id, draw))
+
+    # external workers
+
+    def current(self) -> SetWork | None:
+        """Return what the threads hash now."""
+        return self._desk.work
+
+    @property
+    def miner(self) -> Miner:
+        """The machine, for external workers' jobs; read on the event loop only."""
+        return self._miner
+
+    async def share(self, job_id: Hash32, nonce: bytes, worker: str) -> ShareVerdict:
+        """Check a nonce of an external worker by one hash in a thread, and account for it."""
+        job = self._miner.job(job_id)
+        if job is None:
+            return self._miner.stale_share(worker, self._clock())
+        value = await self._workers.ask(Lane.BULK, lambda: seal_hash(self._params, job.prefix + nonce))
+        verdict, effects = self._miner.share(worker, job_id, nonce, value, self._clock())
+        self._carry_out(effects)
+        return verdict
+
+    def statistics(self) -> MinerStatistics:
+        """Return the counters."""
+        return self._miner.statistics()
+
+    # the effects
+
+    def _follow(self, parent: ChainedHeader) -> None:
+        self._carry_out(self._miner.parent(parent, self._best_draw(parent.id), self._clock()))
+        for rival in self._importer.unripe_children(parent.id):
+            self._carry_out(self._miner.rival(rival, self._clock()))
+
+    def _tick(self) -> None:
+        self._carry_out(self._miner.tick(self._clock()))
+
+    def _solved(self, solution: Solution) -> None:
+        try:
+            self._carry_out(self._miner.found(solution.job_id, solution.nonce, solution.pow, self._clock()))
+        except Exception as error:  # noqa: BLE001  # handed to the node's root, which stops
+            self._workers.fail(error)
+
+    def _carry_out(self, effects: list[MinerEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case SetWork():
+                    changed = self._desk.work is None or self._desk.work.job_id != effect.job_id
+                    self._desk.set(effect)
+                    if changed:
+                        self._work_changed()
+                case Stop():
+                    self._desk.set(None)
+                case Found(block=block):
+                    log.info("found block %d", block.sealed.header.height)
+                    self._found(block)
+                case BuildTemplate(parent=parent, draw=draw):
+                    self._build(parent, draw)
+        self._timer.arm()
+
+    def _build(self, parent: ChainedHeader, draw: Draw | None) -> None:
+        base_fee = next_base_fee(parent.header, self._params)
+        pending = tuple(islice(self._pool.pending(base_fee), TEMPLATE_TRANSACTIONS))
+
+        def job() -> Candidate:
+            return build_candidate(
+                self._params,
+                parent=parent,
+                state=self._view.state(parent),
+                stake=self._importer.epoch_stake(parent),
+                draw=draw,
+                pending=pending,
+                miner=self._reward_address,
+                extra=self._extra,
+            )
+
+        def built(candidate: Candidate) -> None:
+            if self._active:
+                self._carry_out(self._miner.candidate(candidate, self._clock()))
+
+        self._workers.do(Lane.URGENT, job, built)

@@ -1,0 +1,92 @@
+"""From the operator's settings to the policy of each part, with the checks that need to know the network."""
+
+from chain.block import EXTRA_MAX
+from chain.mempool.policy import MempoolPolicy
+from chain.params import ChainParams
+from chain.primitives.errors import ConfigError
+from chain.primitives.units import Address, Wei
+from cli.config import NodeConfig
+from net.core.config import MeshConfig
+from net.rpc.policy import RpcPolicy
+from net.transport.driver import DriverSettings
+from net.transport.ice import IceSettings, machine_addresses
+
+
+def check_settings(config: NodeConfig, params: ChainParams) -> None:
+    """Check settings against each other and the network. Raises `ConfigError` that names the setting."""
+    if config.mine and not config.reward_address:
+        raise ConfigError("mine needs reward_address, the account that receives what is mined: --reward-address 0x...")
+    reward_address(config)
+    if len(config.extra.encode()) > EXTRA_MAX:
+        raise ConfigError(f"extra has {len(config.extra.encode())} bytes; a header holds {EXTRA_MAX}")
+    if config.trust_own_clock and config.bootstrap:
+        raise ConfigError(
+            "trust_own_clock is for the first node of a network, which has no bootstrap: give one of them"
+        )
+    if params.name == "mainnet" and config.trust_own_clock:
+        raise ConfigError("trust_own_clock is not for mainnet: its clock is agreed upon by its peers")
+    stun_server(config)
+
+
+def reward_address(config: NodeConfig) -> Address | None:
+    """Return the account to mine for, None if there is none. Raises `ConfigError` when it is no address."""
+    text = config.reward_address
+    if not text:
+        return None
+    try:
+        raw = bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raw = b""
+    if len(raw) != 20:
+        raise ConfigError(f"reward_address is {text!r}, not 0x and 40 hex digits")
+    return Address(raw)
+
+
+def stun_server(config: NodeConfig) -> tuple[str, int] | None:
+    """Return address and port of the STUN server to ask. Raises `ConfigError`."""
+    if not config.stun:
+        return None
+    host, _, port = config.stun.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f"stun is {config.stun!r}, not host:port")
+    return host, int(port)
+
+
+def mesh_config(config: NodeConfig, params: ChainParams) -> MeshConfig:
+    """Return the policy of the mesh."""
+    return MeshConfig(
+        network_id=params.network_id,
+        id_difficulty=params.id_difficulty,
+        rendezvous_url=config.rendezvous_url or None,
+        bootstraps=config.bootstrap,
+        trust_own_clock=config.trust_own_clock,
+    )
+
+
+def driver_settings(config: NodeConfig) -> DriverSettings:
+    """Return where the network listens."""
+    listener = (config.rendezvous_host, config.rendezvous_port) if config.rendezvous_host else None
+    return DriverSettings(
+        ice=IceSettings(addresses=config.link_addresses or machine_addresses(), stun=stun_server(config)),
+        rendezvous=listener,
+        stun=listener,
+    )
+
+
+def pool_policy(config: NodeConfig) -> MempoolPolicy:
+    """Return the policy of the mempool."""
+    return MempoolPolicy(
+        max_transactions=config.pool_transactions, max_bytes=config.pool_bytes, min_tip=Wei(config.min_tip)
+    )
+
+
+def rpc_policy(config: NodeConfig, admin_token: str) -> RpcPolicy:
+    """Return whom the RPC answers."""
+    return RpcPolicy(
+        host=config.rpc_host,
+        port=config.rpc_port,
+        allowed_hosts=config.rpc_hosts,
+        cors_origins=config.rpc_cors,
+        admin_token=admin_token,
+        min_tip=Wei(config.min_tip),
+    )
