@@ -2,8 +2,8 @@
 
 Compared are blocks that are ripe and valid. Work decides between branches, with a lead of half a block so that a tie
 moves nobody; the better (time, pow) decides between siblings at the tip, so that all nodes that saw both in time end on
-the same one, whatever order they came in. Siblings are never compared by work: at the tip a heavier but later sibling
-and a lighter but earlier one would otherwise each displace the other for ever.
+the same one, whatever order they came in. Childless siblings are never compared by work: a heavier but later one and a
+lighter but earlier one would otherwise each displace the other for ever. With children they are branches.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -105,9 +105,15 @@ def _best_sibling(tip: Candidate, children: Mapping[Hash32, list[Candidate]], la
     better = [
         block
         for block in children.get(tip.chained.header.parent_id, ())
-        if block.rank < tip.rank and in_time(block, late)
+        if block.rank < tip.rank and in_time(block, late) and not _outgrown(block, tip, children, late)
     ]
     return min(better, key=lambda block: block.rank, default=tip)
+
+
+def _outgrown(block: Candidate, tip: Candidate, children: Mapping[Hash32, list[Candidate]], late: Millis) -> bool:
+    """Tell whether a block has descendants, so that it is a branch and no mere sibling, and the tip outweighs them."""
+    end = _extended(block, children, late)
+    return end is not block and outweighs(tip.chained, end.chained)
 
 
 def marks(

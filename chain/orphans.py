@@ -26,6 +26,7 @@ class _Orphan:
     block: VerifiedBlock
     block_id: Hash32
     size_bytes: int
+    since: Millis
 
 
 class Orphans:
@@ -44,7 +45,9 @@ class Orphans:
     def put(self, block: VerifiedBlock, now: Millis) -> bool:
         """Keep a block; tell whether it is (still) here after the weakest have been dropped."""
         self._expire(now)
-        orphan = _Orphan(block, header_id(block.sealed.header), sum(len(item.tx.raw) for item in block.transactions))
+        orphan = _Orphan(
+            block, header_id(block.sealed.header), sum(len(item.tx.raw) for item in block.transactions), now
+        )
         if orphan.block_id not in self._by_id:
             self._by_id[orphan.block_id] = orphan
             self._bytes += orphan.size_bytes
@@ -71,7 +74,7 @@ class Orphans:
 
     def _expire(self, now: Millis) -> None:
         limit = now - ORPHAN_AGE_MAX
-        for orphan in [other for other in self._by_id.values() if other.block.arrived < limit]:
+        for orphan in [other for other in self._by_id.values() if other.since < limit]:
             self._remove(orphan)
 
     def _remove(self, orphan: _Orphan) -> None:

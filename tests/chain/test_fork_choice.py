@@ -9,7 +9,7 @@ from chain.block import ChainedHeader
 from chain.fork_choice import Candidate, choose, marks, outweighs
 from chain.primitives.units import Hash32, Millis
 from tests.helpers.chained import child_header, root_header, run_of
-from tests.helpers.params import small_params
+from tests.helpers.networks import small_genesis
 
 LATE = Millis(50)
 ROOT = Candidate(root_header(), Millis(0))
@@ -73,6 +73,13 @@ def test_an_uncle_with_a_lower_time_does_not_displace_a_longer_chain() -> None:
     tip = _early(child_header(parent))
     uncle = _early(child_header(ROOT.chained, interval=900))
     assert _choose(tip, _early(parent), uncle) == tip.chained.id
+
+
+def test_a_branch_of_weak_blocks_does_not_come_back_as_a_sibling() -> None:
+    weak = [_early(block) for block in run_of(ROOT.chained, 3, work=1)]
+    heavy = _early(child_header(ROOT.chained, interval=3000, work=1000))
+    assert _choose(weak[-1], *weak, heavy) == heavy.chained.id
+    assert _choose(heavy, *weak, heavy) == heavy.chained.id
 
 
 def test_several_ripe_children_are_followed_by_time_the_late_ones_last() -> None:
@@ -148,7 +155,7 @@ def test_equal_works_make_the_choice_stable(blocks: list[Candidate]) -> None:
 
 
 def test_safe_and_finalized_count_work_not_blocks() -> None:
-    params = small_params(stake_start=10, stake_ramp=10)
+    params = small_genesis(stake_start=10, stake_ramp=10).params
     chain = [ROOT.chained, *run_of(ROOT.chained, 60)]
     by_id = {block.id: block for block in chain}
 
