@@ -1,0 +1,240 @@
+"""Peers that lie: about their work, their headers, their bodies; each costs them the link and nobody else anything."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from chain.block import SealedHeader, encode_body, header_id
+from chain.exchange.compact import encode_compact, make_compact
+from chain.exchange.effects import Judgement
+from chain.exchange.messages import (
+    Bodies,
+    Headers,
+    Response,
+    Status,
+    decode_response,
+    encode_response,
+)
+from chain.exchange.topics import Topic
+from chain.primitives.errors import Penalty
+from chain.primitives.hashing import blake2b_128
+from chain.primitives.units import Hash32, Millis
+from chain.transaction import SignedTransaction
+from chain.verified import VerifiedBlock
+from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, SmallChain, grow, next_block
+from tests.helpers.exchange_world import Node, World
+from tests.helpers.transactions import key_of, sign
+
+
+def rewriting(change: Callable[[Response], Response]) -> Callable[[bytes], bytes]:
+    return lambda payload: encode_response(change(decode_response(payload)))
+
+
+def paying(chain: SmallChain, count: int, value: int = 1) -> tuple[SignedTransaction, ...]:
+    """Put blocks with one payment each on a chain."""
+    payments = tuple(sign(key_of(1), to=GENESIS.header.miner, nonce=nonce, value=value) for nonce in range(count))
+    parent = chain.head()
+    for signed in payments:
+        block = next_block(parent, (signed,))
+        parent = chain.rules.chain(block.sealed, parent)
+        if value == FORBIDDEN:
+            chain._chained[parent.id] = parent
+            chain._bodies[parent.id] = encode_body(block.transactions)
+            chain._canonical.append(parent.id)
+        else:
+            chain.add(VerifiedBlock(block.sealed, (signed,), parent.time), Millis(1 << 52))
+    return payments
+
+
+def world_with_liar(seed: int, length: int = 40) -> tuple[World, list[Node], Node, Node]:
+    """Return a world of two honest nodes with a chain, a liar with a longer one, and a newcomer that is not linked."""
+    world = World(seed)
+    honest = [world.node(), world.node()]
+    for node in honest:
+        grow(node.chain, length)
+    liar = world.node()
+    grow(liar.chain, length + 20, extra=b"liar")
+    newcomer = world.node()
+    world.now = Millis(world.now + 3_600_000)
+    world.mesh(honest)
+    return world, honest, liar, newcomer
+
+
+def join(world: World, newcomer: Node, liar: Node, honest: list[Node]) -> None:
+    """Link the newcomer to the liar first."""
+    world.link(newcomer, liar)
+    world.run(1_000)
+    for node in honest:
+        world.link(newcomer, node)
+    world.run(180_000)
+
+
+@pytest.mark.parametrize("share", [1, 4, 16])
+def test_false_claims_ban_and_the_catch_up_goes_on_with_others(share: int) -> None:
+    world, honest, liar, newcomer = world_with_liar(share)
+
+    def forge(response: Response) -> Response:
+        if not isinstance(response, Headers):
+            return response
+        forged: list[SealedHeader] = []
+        for index, sealed in enumerate(response.sealed):
+            # the claim says nothing of the interval here: low bits alone are false
+            forged.append(replace(sealed, pow=sealed.pow ^ 1) if index % share == share - 1 else sealed)
+        return Headers(tuple(forged))
+
+    liar.rewrite = rewriting(forge)
+    join(world, newcomer, liar, honest)
+    assert world.bans() == {liar.peer}
+    assert newcomer.head.id == honest[0].head.id
+
+
+def test_a_peer_that_only_claims_work_is_left() -> None:
+    world, honest, liar, newcomer = world_with_liar(5)
+    liar.chain = honest[0].chain
+
+    def boast(response: Response) -> Response:
+        if isinstance(response, Status):
+            return Status(Hash32(b"\x01" * 32), 10_000, 1 << 100)
+        return Headers(()) if isinstance(response, Headers) else response
+
+    liar.rewrite = rewriting(boast)
+    join(world, newcomer, liar, honest)
+    assert newcomer.head.id == honest[0].head.id
+    strikes = [fault for fault in world.faults if fault.peer == liar.peer]
+    assert strikes
+    assert all(fault.penalty is Penalty.STRIKE for fault in strikes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda sealed: sealed[::-1], id="reversed"),
+        pytest.param(lambda sealed: (sealed[0], *sealed[2:]), id="gap"),
+        pytest.param(lambda sealed: sealed * 2, id="twice"),
+        pytest.param(
+            lambda sealed: (*sealed[:-1], replace(sealed[-1], header=replace(sealed[-1].header, height=9_999))),
+            id="height",
+        ),
+    ],
+)
+def test_headers_that_do_not_fit_cost_the_link(
+    change: Callable[[tuple[SealedHeader, ...]], tuple[SealedHeader, ...]],
+) -> None:
+    world, honest, liar, newcomer = world_with_liar(6)
+    liar.rewrite = rewriting(lambda response: Headers(change(response.sealed)) if _full(response) else response)
+    join(world, newcomer, liar, honest)
+    assert newcomer.head.id == honest[0].head.id
+    assert liar.peer in {fault.peer for fault in world.faults}
+    assert not {node.peer for node in honest} & {fault.peer for fault in world.faults}
+
+
+def _full(response: Response) -> bool:
+    return isinstance(response, Headers) and len(response.sealed) > 2
+
+
+def test_garbage_answers_ban() -> None:
+    world, honest, liar, newcomer = world_with_liar(7)
+    liar.rewrite = lambda payload: payload[:-1]
+    join(world, newcomer, liar, honest)
+    assert world.bans() == {liar.peer}
+    assert newcomer.head.id == honest[0].head.id
+
+
+def test_a_false_body_bans_its_sender_alone() -> None:
+    world = World(8)
+    honest, liar, newcomer = world.node(), world.node(), world.node()
+    paying(honest.chain, 30)
+    paying(liar.chain, 30)
+    world.now = Millis(world.now + 3_600_000)
+    liar.rewrite = rewriting(
+        lambda response: (
+            Bodies(tuple(encode_body(()) for _ in response.bodies)) if isinstance(response, Bodies) else response
+        )
+    )
+    world.link(newcomer, liar)
+    world.link(newcomer, honest)
+    world.run(60_000)
+    assert world.bans() == {liar.peer}
+    assert newcomer.head.id == honest.head.id
+    assert newcomer.imports == list(range(1, 31))
+
+
+def test_bodies_that_nobody_gives_end_the_catch_up() -> None:
+    world = World(9)
+    liar, newcomer = world.node(), world.node()
+    paying(liar.chain, 30)
+    world.now = Millis(world.now + 3_600_000)
+    liar.rewrite = rewriting(
+        lambda response: Bodies(tuple(None for _ in response.bodies)) if isinstance(response, Bodies) else response
+    )
+    world.link(newcomer, liar)
+    world.run(200_000)
+    assert newcomer.head.height == 0
+    assert {fault.reason for fault in world.faults} == {"nobody has what it claims"}
+
+
+def test_a_chain_on_an_invalid_block_bans_who_claims_it() -> None:
+    world = World(10)
+    honest, liar, newcomer = world.node(), world.node(), world.node()
+    paying(honest.chain, 10)
+    paying(liar.chain, 20, FORBIDDEN)
+    world.now = Millis(world.now + 3_600_000)
+    world.link(newcomer, liar)
+    world.run(1_000)
+    world.link(newcomer, honest)
+    world.run(60_000)
+    assert world.bans() == {liar.peer}
+    assert newcomer.head.id == honest.head.id
+
+
+def announce(node: Node, sender: Node, payload: bytes) -> bytes:
+    """Let a block arrive at a node; return the relay's key."""
+    node.deliver(Topic.BLOCK, payload, sender)
+    return blake2b_128(payload)
+
+
+def test_a_false_claim_bans_and_does_not_keep_the_truth_out() -> None:
+    world = World(11)
+    node, liar, honest = world.node(), world.node(), world.node()
+    world.link(node, liar)
+    world.link(node, honest)
+    block = next_block(GENESIS)
+    false = replace(block.sealed, pow=0)
+    block_id = header_id(block.sealed.header)
+    lie = announce(node, liar, encode_compact(make_compact(false, block_id, (), lambda _: True)))
+    truth = announce(node, honest, encode_compact(make_compact(block.sealed, block_id, (), lambda _: True)))
+    world.run(30_000)
+    assert node.verdicts[lie].judgement is Judgement.REJECT
+    assert node.verdicts[truth].judgement is Judgement.ACCEPT
+    assert world.bans() == {liar.peer}
+    assert node.head.id == block_id
+
+
+def test_an_announced_block_with_an_invalid_body_blames_no_relayer() -> None:
+    world = World(12)
+    nodes = [world.node() for _ in range(3)]
+    world.link(nodes[0], nodes[1])
+    world.link(nodes[1], nodes[2])
+    signed = sign(key_of(1), to=GENESIS.header.miner, value=FORBIDDEN)
+    nodes[0].found(next_block(GENESIS, (signed,)))
+    world.run(40_000)
+    assert [node.head.height for node in nodes] == [0, 0, 0]
+    assert nodes[2].exchange.statistics().blocks_invalid == 1
+    assert not world.faults
+
+
+def test_a_compact_form_of_other_transactions_is_mended_by_the_whole_body() -> None:
+    world = World(13)
+    node, sender = world.node(), world.node()
+    signed = sign(key_of(1), to=GENESIS.header.miner)
+    other = sign(key_of(1), to=GENESIS.header.miner, value=5)
+    block = next_block(GENESIS, (signed,))
+    block_id = header_id(block.sealed.header)
+    sender.chain.add(VerifiedBlock(block.sealed, (signed,), world.now), world.now)
+    world.link(node, sender)
+    announce(node, sender, encode_compact(make_compact(block.sealed, block_id, (other.tx,), lambda _: False)))
+    world.run(30_000)
+    assert node.head.id == block_id
+    assert node.exchange.statistics().bodies_fetched == 1
+    assert not world.bans()
