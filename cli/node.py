@@ -233,7 +233,6 @@ class Node:
             if listener is not None:
                 self._chain.listen(listener)
         self._rpc = self._make_rpc()
-        self._metrics = self._make_metrics()
 
     def stop(self) -> None:
         """End `run`: the operator asked."""
@@ -257,35 +256,22 @@ class Node:
                         self._mining.start_threads(
                             self._config.mine_threads or default_threads(), self._config.mine_rate
                         )
-                await self._open_doors()
+                if self._rpc is not None:
+                    port = await self._rpc.open()
+                    log.info("JSON-RPC at http://%s:%d, WebSocket at /ws", self._config.rpc_host, port)
+                    running.append(tasks.create_task(self._rpc.run(), name="rpc"))
                 self._reconsider_mining()
                 await self._stopping.wait()
                 log.info("stopping")
             finally:
-                await self._close_doors()
+                self._chain.stop()
+                self._exchange.stop()
+                self._tickets.stop()
                 self._driver.stop()
                 await asyncio.wait([network])
                 for task in running:
                     task.cancel()
         log.info("stopped at block %d", self._view.head().height)
-
-    async def _open_doors(self) -> None:
-        config = self._config
-        if self._rpc is not None:
-            port = await self._rpc.open()
-            log.info("JSON-RPC at http://%s:%d and ws://%s:%d/ws", config.rpc_host, port, config.rpc_host, port)
-        if self._metrics is not None:
-            port = await self._metrics.open()
-            log.info("metrics at http://%s:%d/metrics", config.metrics_host, port)
-
-    async def _close_doors(self) -> None:
-        if self._rpc is not None:
-            await self._rpc.close()
-        if self._metrics is not None:
-            await self._metrics.close()
-        self._chain.stop()
-        self._exchange.stop()
-        self._tickets.stop()
 
     async def _flush(self) -> None:
         while True:

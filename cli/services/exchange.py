@@ -151,7 +151,8 @@ class ExchangeService:
 
     def peer_height(self, peer: PeerId) -> int | None:
         """Return the best height that a neighbour told of."""
-        return self._exchange.peer_height(peer)
+        status = self._exchange.statuses().get(peer)
+        return None if status is None else status.height
 
     # the effects
 

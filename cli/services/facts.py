@@ -209,11 +209,11 @@ class Admin:
 
     def bans(self) -> Sequence[BanFact]:
         """Return the bans in force."""
-        return [BanFact(id=ban.peer, reason=ban.reason, until=ban.until) for ban in self._mesh.bans()]
+        return [BanFact(id=ban.peer, reason=ban.reason, until=ban.until) for ban in self._mesh.bans(self._clock())]
 
     def unban(self, peer: PeerId) -> bool:
         """Lift a ban."""
-        banned = any(ban.peer == peer for ban in self._mesh.bans())
+        banned = any(ban.peer == peer for ban in self._mesh.bans(self._clock()))
         if banned:
             self._mesh.unban(peer, self._clock())
         return banned

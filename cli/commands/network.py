@@ -1,0 +1,163 @@
+"""`status`, `peers` and `map`: what a running node says of itself and of the network."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from chain.primitives.errors import NodeError
+from cli.commands.options import json_option, rpc_option
+from cli.rpc_client import RpcClient
+
+MAP_PAGE = 1_000
+"""Peers asked for at once."""
+
+
+class UnexpectedAnswer(NodeError):
+    """The node at the address is not one of ours, or of another version."""
+
+
+def fetch_object(client: RpcClient, method: str, *parameters: object) -> dict[str, object]:
+    """Return the object that a method answers. Raises `UnexpectedAnswer` when it is none."""
+    answer = client.call(method, *parameters)
+    if not isinstance(answer, dict):
+        raise UnexpectedAnswer(f"{client.url} answered {method} with something else than an object")
+    return answer
+
+
+def fetch_map(client: RpcClient) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Return all peers and confirmed links of the map as the node sees it, page by page."""
+    nodes: list[dict[str, object]] = []
+    links: list[dict[str, object]] = []
+    after: object = None
+    while True:
+        page = fetch_object(client, "mappemonde_map", after, MAP_PAGE)
+        nodes += _objects(page["nodes"])
+        links += _objects(page["links"])
+        after = page.get("next")
+        if after is None:
+            return nodes, links
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+
+
+@click.command("status")
+@rpc_option
+@json_option
+def status_command(rpc: str, as_json: bool) -> None:
+    """Show what a node is doing: head, neighbours, map, mempool, mining."""
+    status = fetch_object(RpcClient(rpc), "mappemonde_status")
+    if as_json:
+        click.echo(json.dumps(status, indent=2))
+        return
+    head, map_size, pool = (_part(status, name) for name in ("head", "map", "pool"))
+    syncing = status.get("syncing")
+    roles = [name for name, on in _part(status, "roles").items() if on]
+    lines = [
+        ("node", f"{status['peerId']}"),
+        ("version", f"{status['version']}, up since {_when(status['startedAt'])}"),
+        ("network", f"{status['network']}, chain id {status['chainId']}"),
+        ("head", f"block {_number(head['number'])}, {head['hash']}"),
+        ("", f"ripe {_when(head['time'])}, {_seconds(head['interval'])} after its parent"),
+        ("safe", f"block {_number(_part(status, 'safe')['number'])}"),
+        ("finalized", f"block {_number(_part(status, 'finalized')['number'])}"),
+        (
+            "state",
+            f"catching up: {syncing['current']} of {syncing['highest']}"
+            if isinstance(syncing, dict)
+            else "follows the head",
+        ),
+        ("links", f"{status['peers']}, {status['peersOut']} of them chosen by this node"),
+        ("map", f"{map_size['peers']} peers, {map_size['links']} confirmed links"),
+        ("mempool", f"{pool['pending']} pending, {pool['queued']} queued"),
+        ("does", ", ".join(roles) or "follows"),
+    ]
+    rate = status.get("hashRate")
+    if isinstance(rate, int | float) and rate:
+        lines.append(("hash rate", f"{rate:.1f} H/s"))
+    for name, text in lines:
+        click.echo(f"{name:<10} {text}")
+
+
+@click.command("peers")
+@rpc_option
+@json_option
+def peers_command(rpc: str, as_json: bool) -> None:
+    """Show a node's neighbours: every link is a WebRTC data channel."""
+    peers = _objects(RpcClient(rpc).call("mappemonde_peers"))
+    if as_json:
+        click.echo(json.dumps(peers, indent=2))
+        return
+    if not peers:
+        click.echo("no neighbours yet")
+        return
+    click.echo(
+        f"{'peer':<18} {'kind':<9} {'way':<4} {'signalled':<11} {'rtt':>7} {'block':>8} {'in':>9} {'out':>9}  since"
+    )
+    for peer in peers:
+        rtt = "" if peer["rtt"] is None else f"{peer['rtt']} ms"
+        block = "" if peer["head"] is None else peer["head"]
+        click.echo(
+            f"{str(peer['id'])[:16]:<18} {peer['kind']:<9} {peer['direction']:<4} {peer['signalled']:<11} {rtt:>7} "
+            f"{block:>8} {_size(peer['bytesIn']):>9} {_size(peer['bytesOut']):>9}  {_when(peer['since'])}"
+        )
+
+
+@click.command("map")
+@rpc_option
+@json_option
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the map into this SVG file.")
+def map_command(rpc: str, as_json: bool, picture: Path | None) -> None:
+    """Show the global map as a node sees it: every peer, and every link that both of its ends confirm."""
+    client = RpcClient(rpc)
+    nodes, links = fetch_map(client)
+    if picture is not None:
+        from cli.pictures import draw_map
+
+        own = str(fetch_object(client, "mappemonde_status")["peerId"])
+        picture.write_text(
+            draw_map([str(node["id"]) for node in nodes], [(str(a["origin"]), str(a["target"])) for a in links], own)
+        )
+    if as_json:
+        click.echo(json.dumps({"nodes": nodes, "links": links}, indent=2))
+        return
+    click.echo(f"{len(nodes)} peers, {len(links)} confirmed links" + (f", drawn in {picture}" if picture else ""))
+    chosen: dict[str, list[str]] = {}
+    for link in links:
+        chosen.setdefault(str(link["origin"]), []).append(str(link["target"]))
+    click.echo(f"{'peer':<18} {'reach':<10} {'links':>5}  {'record':<20} chose")
+    for node in nodes:
+        targets = " ".join(sorted(target[:8] for target in chosen.get(str(node["id"]), [])))
+        click.echo(
+            f"{str(node['id'])[:16]:<18} {node['reachability']:<10} {node['degree']:>5}  "
+            f"{_when(node['seen']):<20} {targets}"
+        )
+
+
+def _part(status: dict[str, object], name: str) -> dict[str, object]:
+    value = status.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> int:
+    return int(str(value), 16)
+
+
+def _when(millis: object) -> str:
+    return datetime.fromtimestamp(int(str(millis)) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _seconds(millis: object) -> str:
+    return "no time" if millis is None else f"{int(str(millis)) / 1000:.1f} s"
+
+
+def _size(count: object) -> str:
+    size = float(str(count))
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("the last unit always fits")
