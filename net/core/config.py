@@ -36,9 +36,9 @@ class MeshConfig:
     reachability: Reachability = Reachability.PUBLIC
     """Claim in the own record."""
     uplink_class: int = 0
-    """Uplink class in the own record, 0 (unknown) to 15: floor(log2(kB/s)) (DESIGN section 3.5)."""
-    tags: tuple[bytes, ...] = ()
-    """Up to three 2-byte failure-domain tags (operator, country, release) in the own record."""
+    """Uplink class in the own record, 0 (unknown) to 15; see `wire.record.uplink_class`."""
+    tags: tuple[int, int, int] = (0, 0, 0)
+    """Failure domains in the own record: operator, country, release; each below 2^16, 0 for not told."""
 
     own_core: int = 6
     """Own links always kept."""
@@ -92,8 +92,6 @@ class MeshConfig:
     """Rendezvous requests taken per second and /24 or /48."""
     request_timeout: Millis = Millis(10_000)
     """Silence after which an application request has failed."""
-    aggregate_delay: Millis = Millis(500)
-    """How long records wait to leave as one batch."""
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` that names the first setting out of range."""
@@ -103,7 +101,7 @@ class MeshConfig:
             raise ConfigError(f"id_difficulty is {self.id_difficulty}, not at least 1")
         if not 0 <= self.uplink_class <= 15:
             raise ConfigError(f"uplink_class is {self.uplink_class}, not in 0..15")
-        if len(self.tags) > 3 or any(len(tag) != 2 for tag in self.tags):
-            raise ConfigError("tags are at most three strings of 2 bytes")
+        if any(not 0 <= tag <= 0xFFFF for tag in self.tags):
+            raise ConfigError("tags are numbers below 65536")
         if not 1 <= self.own_core <= self.own_max <= self.own_young <= self.cap <= self.cap_heal:
             raise ConfigError("own_core <= own_max <= own_young <= cap <= cap_heal does not hold")

@@ -1,83 +1,335 @@
-"""The mesh: identity, map, links, routing, relay, clock and applications wired together. The one class a driver holds."""
+"""The mesh: identity, map, links, routing, relay, clock, applications wired together. The one class a driver holds."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
 from random import Random
-from typing import TYPE_CHECKING
 
-from chain.primitives.errors import Penalty
+from chain.primitives.errors import Malformed, Penalty, RemoteError
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
-from net.core.config import MeshConfig
-from net.core.effects import CallId, Effect, LinkId, LinkKind, LinkTransport, RequestId, Verdict
+from net.core.config import MeshConfig, Reachability
+from net.core.effects import (
+    Alarm,
+    CallId,
+    Effect,
+    LinkId,
+    LinkTransport,
+    Persist,
+    RequestId,
+    Verdict,
+)
+from net.core.guard.guard import Admission
+from net.core.guard.reputation import Ban
+from net.core.identity.identity import Identity
+from net.core.map.checks import Checks, real_checks
+from net.core.map.gossip import KINDS as GOSSIP_KINDS
+from net.core.map.view import MapView
+from net.core.mesh_parts import BANS_BLOB, assemble
+from net.core.mesh_report import MeshStatistics, Neighbour
+from net.core.mesh_traffic import Traffic
+from net.core.mesh_words import Interpreter, Said
+from net.core.overlay.link import Link, Signalled, Stage
+from net.core.overlay.overlay import KINDS as OVERLAY_KINDS
+from net.core.overlay.words import Speak
 from net.core.ports import RecordArchive
+from net.core.wire.fault import Fault
+from net.core.wire.frame import FrameKind, decode_frame
+from net.core.wire.record import Flags
+from net.core.wire.signal import ATTEMPT_BYTES, TimeAsk
 
-if TYPE_CHECKING:
-    from net.core.identity.identity import Identity
-    from net.core.map.view import MapView
+CLOCK_EVERY = Millis(1_000)
+"""How often the clock moves towards its median."""
 
-
-class Signalled(Enum):
-    """How a link's offer and answer travelled."""
-
-    RENDEZVOUS = "rendezvous"
-    RELAYED = "relayed"
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """One link that is up, for tables and metrics."""
-
-    peer: PeerId
-    link: LinkId
-    kind: LinkKind
-    outbound: bool
-    since: Millis
-    """When the handshake ended, by the driver's clock."""
-    rtt: Millis | None
-    """Smallest measured round trip of the last pings, None before the first pong."""
-    signalled: Signalled
-    address: str
-    """Remote address; for the operator only."""
+_RELAY_KINDS = frozenset({FrameKind.PUBLISH, FrameKind.ANNOUNCE, FrameKind.PULL, FrameKind.CHUNK})
+_REQUEST_KINDS = frozenset({FrameKind.REQUEST, FrameKind.RESPONSE, FrameKind.REFUSE})
+_DIRECT_KINDS = frozenset({FrameKind.DIRECT, FrameKind.DIRECT_ACK})
 
 
 class Mesh:
-    """See the module. Every method but the views returns effects for the driver to carry out in order."""
+    """See the module. Every method but the views returns effects for the driver to carry out in order.
+
+    `now` is the driver's clock, ms since the epoch, never running backwards; the mesh keeps its own offset to it.
+    """
 
     def __init__(
         self,
         config: MeshConfig,
-        identity: "Identity",
+        identity: Identity,
         topics: Sequence[TopicSpec],
         *,
         rng: Random,
         entropy: Callable[[int], bytes],
         archive: RecordArchive,
         blobs: Mapping[str, bytes],
+        checks: Checks | None = None,
     ) -> None:
-        """Take what earlier `Persist` effects wrote as `blobs`, by name."""
-        raise NotImplementedError
+        """Take what earlier `Persist` effects wrote as `blobs`, by name; `checks` is the simulator's, which remembers
+        answers. Raises `StorageError` when a blob is damaged, `ConfigError` when a bootstrap is no address."""
+        self._entropy = entropy
+        self._parts = assemble(
+            config,
+            identity,
+            topics,
+            rng=rng,
+            entropy=entropy,
+            archive=archive,
+            blobs=blobs,
+            checks=checks or real_checks(config.id_difficulty),
+        )
+        self._traffic = Traffic()
+        self._interpreter = Interpreter(self._parts, self._traffic, entropy)
+        self._clock_at: Millis | None = None
+        self._signing = False
+        self._waited: str | None = None
 
-    def start(self, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def tick(self, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def stop(self, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def deadline(self) -> Millis | None: ...
-    def offer_ready(self, link: LinkId, sdp: bytes, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def answer_ready(self, link: LinkId, sdp: bytes, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def link_opened(self, link: LinkId, transport: LinkTransport, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def link_closed(self, link: LinkId, reason: str, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def receive(self, link: LinkId, frame: bytes, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def rendezvous_asked(self, call: CallId, request: bytes, address: str, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def rendezvous_answered(self, call: CallId, reply: bytes, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def rendezvous_failed(self, call: CallId, reason: str, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def publish(self, topic: int, payload: bytes, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def verdict(self, key: bytes, verdict: Verdict, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def penalise(self, peer: PeerId, penalty: Penalty, reason: str, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def request(self, peer: PeerId, topic: int, payload: bytes, now: Millis) -> tuple[RequestId, list[Effect]]: ...  # type: ignore[empty-body]
-    def respond(self, request: RequestId, payload: bytes, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def refuse(self, request: RequestId, reason: str, now: Millis) -> list[Effect]: ...  # type: ignore[empty-body]
-    def neighbours(self) -> tuple[Neighbour, ...]: ...  # type: ignore[empty-body]
-    def view(self) -> "MapView": ...  # type: ignore[empty-body]
-    def mesh_time(self, now: Millis) -> Millis: ...  # type: ignore[empty-body]
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def start(self, now: Millis) -> list[Effect]:
+        """Begin: the first effects may already call a rendezvous."""
+        parts = self._parts
+        parts.gossip.start(self.mesh_time(now))
+        parts.gossip.own_facts_changed(
+            _flags(parts.config), parts.config.uplink_class, parts.config.tags, self.mesh_time(now)
+        )
+        parts.upkeep.start(now)
+        parts.sources.start(now)
+        self._clock_at = now
+        return self.tick(now)
+
+    def stop(self, now: Millis) -> list[Effect]:
+        """Say farewell: the last record, without links, then the end of every link. Nothing is sent afterwards."""
+        parts = self._parts
+        out = self._do(parts.gossip.stop(self.mesh_time(now)), now)
+        out += self._do(parts.upkeep.stop(now), now)
+        out.append(Persist(BANS_BLOB, parts.guard.snapshot()))
+        self._clock_at = None
+        return out
+
+    def deadline(self) -> Millis | None:
+        """Return when `tick` next has work; a moment in the past means now. None once stopped or not started."""
+        parts = self._parts
+        if self._clock_at is None:
+            return None
+        mesh_times = (parts.gossip.deadline(), parts.courier.deadline())
+        times = [parts.clock.driver_time(at) for at in mesh_times if at is not None]
+        others = (
+            self._clock_at,
+            parts.upkeep.deadline(),
+            parts.relay.deadline(),
+            parts.requests.deadline(),
+            parts.guard.deadline(),
+            parts.sources.deadline(),
+        )
+        return min([*times, *(at for at in others if at is not None)])
+
+    def tick(self, now: Millis) -> list[Effect]:
+        """Do what is due."""
+        parts = self._parts
+        if self._clock_at is None:
+            return []
+        mesh_now = self.mesh_time(now)
+        parts.guard.tick(now)
+        out = self._do(self._tick_clock(now), now)
+        out += self._do(parts.gossip.tick(mesh_now), now)
+        out += self._do(parts.courier.tick(mesh_now), now)
+        out += self._do(parts.relay.tick(now), now)
+        out += self._do(parts.requests.tick(now), now)
+        out += self._do(parts.upkeep.tick(now), now)
+        return out
+
+    def _tick_clock(self, now: Millis) -> list[Said]:
+        parts = self._parts
+        if self._clock_at is None or now < self._clock_at:
+            return []
+        self._clock_at = Millis(now + CLOCK_EVERY)
+        out: list[Said] = []
+        complaint = parts.clock.tick(now)
+        if complaint is not None and complaint != self._waited:
+            out.append(Alarm("clock", complaint))
+        self._waited = complaint
+        if parts.clock.agreed and not self._signing:
+            self._signing = True
+            parts.gossip.allow_signing(self.mesh_time(now))
+        attempt = self._entropy(ATTEMPT_BYTES)
+        peer = parts.sources.next(attempt, now, agreed=parts.clock.agreed)
+        if peer is not None:
+            out.append(Speak(peer, TimeAsk(attempt)))
+        return out
+
+    def _do(self, said: Sequence[Said], now: Millis) -> list[Effect]:
+        effects = self._interpreter.carry_out(said, now)
+        self._parts.upkeep.map_changed(now)
+        return effects
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def offer_ready(self, link: LinkId, sdp: bytes, now: Millis) -> list[Effect]:
+        """Take the offer that `CreateOffer` asked for."""
+        return self._do(self._parts.overlay.offer_ready(link, sdp, now), now)
+
+    def answer_ready(self, link: LinkId, sdp: bytes, now: Millis) -> list[Effect]:
+        """Take the answer that `CreateAnswer` asked for."""
+        return self._do(self._parts.overlay.answer_ready(link, sdp, now), now)
+
+    def link_opened(self, link: LinkId, transport: LinkTransport, now: Millis) -> list[Effect]:
+        """Note that a link's data channel is open: the handshake begins."""
+        return self._do(self._parts.overlay.opened(link, transport, now), now)
+
+    def link_closed(self, link: LinkId, reason: str, now: Millis) -> list[Effect]:
+        """Note that a link, or the attempt at one, has ended by itself."""
+        return self._do(self._parts.overlay.closed(link, reason, now), now)
+
+    def receive(self, link: LinkId, frame: bytes, now: Millis) -> list[Effect]:
+        """Take one frame. Nothing that a peer sends raises."""
+        known = self._parts.overlay.links.get(link)
+        if known is None:
+            return []
+        try:
+            kind, body = decode_frame(frame)
+        except Malformed as error:
+            return self._do(self._broken(known, error, now), now)
+        self._traffic.received(kind, len(frame))
+        if known.stage is not Stage.UP:
+            return self._do(self._parts.overlay.shake(known, kind, body, now), now)
+        peer = known.peer
+        assert peer is not None, "a link that is up has a peer"
+        known.heard = now
+        match self._parts.guard.admit(peer, kind, len(body), now):
+            case Admission.DROP:
+                return []
+            case Admission.CLOSE:
+                banned: list[Said] = [Persist(BANS_BLOB, self._parts.guard.snapshot())]
+                return self._do([*banned, *self._parts.overlay.end(known, "banned", now)], now)
+            case Admission.PASS:
+                pass
+        try:
+            said = self._frame(known, peer, kind, body, now)
+        except RemoteError as error:
+            said = [Fault(peer, error.penalty, f"{kind.name}: {error}")]
+        return self._do(said, now)
+
+    def _frame(self, link: Link, peer: PeerId, kind: FrameKind, body: bytes, now: Millis) -> Sequence[Said]:
+        parts = self._parts
+        if kind in OVERLAY_KINDS:
+            return parts.overlay.frame(link, kind, body, now)
+        if kind in GOSSIP_KINDS:
+            return parts.gossip.receive(peer, kind, body, self.mesh_time(now))
+        if kind in _DIRECT_KINDS:
+            take = parts.courier.receive if kind is FrameKind.DIRECT else parts.courier.receive_ack
+            return take(peer, body, self.mesh_time(now))
+        if kind in _RELAY_KINDS:
+            return parts.relay.receive(peer, kind, body, now)
+        if kind in _REQUEST_KINDS:
+            return parts.requests.receive(peer, kind, body, now)
+        raise Malformed("out of place on a link that is up")
+
+    def _broken(self, link: Link, error: Malformed, now: Millis) -> Sequence[Said]:
+        if link.stage is Stage.UP and link.peer is not None:
+            return [Fault(link.peer, error.penalty, str(error))]
+        return self._parts.overlay.shaken(link, str(error), now)
+
+    # --- first contact ---------------------------------------------------------------------------------------------
+
+    def rendezvous_asked(self, call: CallId, request: bytes, address: str, now: Millis) -> list[Effect]:
+        """Take a request at the own rendezvous, from this IP address."""
+        return self._do(self._parts.overlay.asked(call, request, address, now), now)
+
+    def rendezvous_answered(self, call: CallId, reply: bytes, now: Millis) -> list[Effect]:
+        """Take the reply to a `CallRendezvous`."""
+        return self._do(self._parts.overlay.called_back(call, reply, now), now)
+
+    def rendezvous_failed(self, call: CallId, reason: str, now: Millis) -> list[Effect]:
+        """Note that a `CallRendezvous` got no reply."""
+        return self._do(self._parts.overlay.call_failed(call, reason, now), now)
+
+    # --- applications ----------------------------------------------------------------------------------------------
+
+    def publish(self, topic: int, payload: bytes, now: Millis) -> list[Effect]:
+        """Send a message to all peers. The payload keeps to the topic's `max_bytes`."""
+        return self._do(self._parts.relay.publish(topic, payload, now), now)
+
+    def verdict(self, key: bytes, verdict: Verdict, now: Millis) -> list[Effect]:
+        """Answer a `Validate`."""
+        return self._do(self._parts.relay.verdict(key, verdict, now), now)
+
+    def penalise(self, peer: PeerId, penalty: Penalty, reason: str, now: Millis) -> list[Effect]:
+        """Hold an application's finding against a peer."""
+        return self._do([Fault(peer, penalty, reason)], now)
+
+    def request(self, peer: PeerId, topic: int, payload: bytes, now: Millis) -> tuple[RequestId, list[Effect]]:
+        """Ask a neighbour; `Responded` or `RequestFailed` follows, possibly among these effects."""
+        request, said = self._parts.requests.request(peer, topic, payload, now)
+        return request, self._do(said, now)
+
+    def respond(self, request: RequestId, payload: bytes, now: Millis) -> list[Effect]:
+        """Answer a `Requested`."""
+        return self._do(self._parts.requests.respond(request, payload), now)
+
+    def refuse(self, request: RequestId, reason: str, now: Millis) -> list[Effect]:
+        """Refuse a `Requested`."""
+        return self._do(self._parts.requests.refuse(request, reason), now)
+
+    # --- views -----------------------------------------------------------------------------------------------------
+
+    def view(self) -> MapView:
+        """Return the map, to read."""
+        return self._parts.peer_map
+
+    def mesh_time(self, now: Millis) -> Millis:
+        """Return the mesh time at a moment of the driver's clock."""
+        return self._parts.clock.mesh_time(now)
+
+    def bans(self, now: Millis) -> list[Ban]:
+        """Return the bans in force."""
+        return self._parts.guard.bans(now)
+
+    def unban(self, peer: PeerId, now: Millis) -> list[Effect]:
+        """Lift a ban."""
+        return [Persist(BANS_BLOB, self._parts.guard.snapshot())] if self._parts.guard.unban(peer) else []
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """Return the links that are up, by peer."""
+        return tuple(
+            Neighbour(
+                peer=link.peer,
+                link=link.number,
+                kind=link.kind,
+                outbound=link.outbound,
+                since=link.since,
+                rtt=link.rtt,
+                signalled=link.signalled,
+                address=link.transport.address,
+            )
+            for link in sorted(self._parts.overlay.links.all_up(), key=lambda link: link.peer or b"")
+            if link.peer is not None and link.transport is not None
+        )
+
+    def statistics(self) -> MeshStatistics:
+        """Return the counters of all parts."""
+        parts, interpreter = self._parts, self._interpreter
+        return MeshStatistics(
+            links_rendezvous=interpreter.came_up[Signalled.RENDEZVOUS],
+            links_relayed=interpreter.came_up[Signalled.RELAYED],
+            links_rendezvous_own=interpreter.called,
+            links_up=len(parts.overlay.links.listed()),
+            links_lost=interpreter.lost,
+            refusals=dict(parts.overlay.refusals),
+            frames=self._traffic.statistics(),
+            setup=parts.overlay.setup.statistics(),
+            courier=parts.courier.statistics(),
+            relay=parts.relay.statistics(),
+            requests=parts.requests.statistics(),
+            clock=parts.clock.statistics(),
+            gossip=parts.gossip.statistics(),
+            guard=parts.guard.statistics(),
+        )
+
+
+def _flags(config: MeshConfig) -> Flags:
+    match config.reachability:
+        case Reachability.PUBLIC:
+            return Flags.PUBLIC | Flags.IPV4
+        case Reachability.PUNCHABLE:
+            return Flags.PUNCHABLE | Flags.IPV4
+        case Reachability.HARD:
+            return Flags.IPV4

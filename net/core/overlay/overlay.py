@@ -8,7 +8,7 @@ from chain.primitives.errors import Malformed, Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig, Reachability
-from net.core.effects import CallId, Close, LinkId, LinkKind, LinkTransport, Priority, ReplyRendezvous
+from net.core.effects import CallId, Close, LinkId, LinkKind, LinkTransport, Priority, ReplyRendezvous, Send
 from net.core.identity.identity import Identity
 from net.core.map.view import MapView
 from net.core.overlay.admission import Admission
@@ -35,7 +35,7 @@ from net.core.wire.control import (
     encode_urls,
 )
 from net.core.wire.fault import Fault
-from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.frame import FrameKind, ToPeer, encode_frame
 from net.core.wire.record import Flags
 from net.core.wire.rendezvous import decode_request
 from net.core.wire.signal import ATTEMPT_BYTES, Answer, Offer, Refusal, Refused
@@ -132,6 +132,18 @@ class Overlay:
         words, proved = self.setup.shake(link, kind, body, now)
         out = self.settle(words, now)
         return out if proved is None else out + self._rise(link, proved, now)
+
+    def shaken(self, link: Link, reason: str, now: Millis) -> list[Word]:
+        """Fail a link that is not up because of what came over it."""
+        return self.settle(self.setup.fail(link, Refusal.FAILED, reason, now), now)
+
+    def called_back(self, call: CallId, reply: bytes, now: Millis) -> list[Word]:
+        """See `Mesh.rendezvous_answered`."""
+        return self.settle(self.setup.called_back(call, reply, now), now)
+
+    def call_failed(self, call: CallId, reason: str, now: Millis) -> list[Word]:
+        """See `Mesh.rendezvous_failed`."""
+        return self.settle(self.setup.call_failed(call, reason, now), now)
 
     def frame(self, link: Link, kind: FrameKind, body: bytes, now: Millis) -> list[Word]:
         """Take a frame of `KINDS` of a link that is up. Raises `Malformed`."""
@@ -272,7 +284,7 @@ class Overlay:
     def end(self, link: Link, reason: str, now: Millis) -> list[Word]:
         """End a link that is up, with a farewell."""
         assert link.peer is not None, "a link that is up has a peer"
-        bye = ToPeer(link.peer, FrameKind.BYE, encode_bye(reason), Priority.CONTROL)
+        bye = Send(link.number, encode_frame(FrameKind.BYE, encode_bye(reason)), Priority.CONTROL)
         return [bye, Close(link.number, reason), *self._fallen(link, reason)]
 
     def _fallen(self, link: Link, reason: str) -> list[Word]:

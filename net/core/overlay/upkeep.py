@@ -3,7 +3,7 @@
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import Reachability
-from net.core.effects import Alarm, CallId, LinkKind, Persist, Priority, ReplyRendezvous
+from net.core.effects import Alarm, CallId, LinkKind, Persist, Priority, ReplyRendezvous, Send
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.candidates import Situation, candidates
 from net.core.overlay.link import Link
@@ -11,7 +11,7 @@ from net.core.overlay.overlay import Overlay
 from net.core.overlay.slots import HAND_BACK_EVERY
 from net.core.overlay.words import Word
 from net.core.wire.control import Listing, encode_listing
-from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.frame import FrameKind, encode_frame
 from net.core.wire.signal import Refusal
 
 BEAT = Millis(1_000)
@@ -207,8 +207,8 @@ class Upkeep:
         return self._give_back(max(own, key=lambda link: (link.since, link.number)), "handed back", now)
 
     def _give_back(self, link: Link, reason: str, now: Millis) -> list[Word]:
-        assert link.peer is not None, "a link that is up has a peer"
-        frame = ToPeer(link.peer, FrameKind.LISTING, encode_listing(Listing.HAND_BACK), Priority.CONTROL)
+        body = encode_listing(Listing.HAND_BACK)
+        frame = Send(link.number, encode_frame(FrameKind.LISTING, body), Priority.CONTROL)
         return [frame, *self._overlay.end(link, reason, now)]
 
     def _reseed(self, now: Millis) -> list[Word]:

@@ -1,0 +1,73 @@
+"""Whose time is asked beyond the neighbours: 64 ids drawn by private hash, so that no liar can sit around a node."""
+
+from hashlib import blake2b
+from heapq import nsmallest
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.map.view import MapView
+
+SOURCES = 64
+"""Ids asked (DESIGN section 3.7)."""
+
+ASK_EVERY = Millis(10_000)
+"""Between two questions: all 64 in eleven minutes, within the life of a sample."""
+
+ASK_EVERY_UNSURE = Millis(1_000)
+"""Between two questions while the clock has not agreed."""
+
+DRAW_EVERY = Millis(300_000)
+"""How often the ids are drawn anew from the map; the hash keeps most of them."""
+
+OPEN_MAX = 64
+"""Questions under way; the oldest is given up first."""
+
+
+class Sources:
+    """Whom to ask next, and what was asked. Mutable: changed by its own methods alone."""
+
+    def __init__(self, secret: bytes, view: MapView, me: PeerId) -> None:
+        self._secret = secret
+        self._view = view
+        self._me = me
+        self._drawn: list[PeerId] = []
+        self._draw_at = Millis(0)
+        self._ask_at: Millis | None = None
+        self._asked: dict[bytes, tuple[PeerId, Millis]] = {}
+
+    def start(self, now: Millis) -> None:
+        """Begin asking soon."""
+        self._ask_at = Millis(now + ASK_EVERY_UNSURE)
+
+    def deadline(self) -> Millis | None:
+        """Return when the next question is due."""
+        return self._ask_at
+
+    def next(self, attempt: bytes, now: Millis, *, agreed: bool) -> PeerId | None:
+        """Return whom to ask under the name `attempt`, None when it is too early or nobody is there."""
+        if self._ask_at is None or now < self._ask_at:
+            return None
+        self._ask_at = Millis(now + (ASK_EVERY if agreed else ASK_EVERY_UNSURE))
+        if not self._drawn or now >= self._draw_at:
+            self._draw_at = Millis(now + DRAW_EVERY)
+            self._drawn = nsmallest(SOURCES, (peer for peer in self._view.ids() if peer != self._me), key=self._rank)
+        if not self._drawn:
+            return None
+        peer = self._drawn.pop(0)
+        if peer not in self._view:
+            return None
+        self._asked[attempt] = (peer, now)
+        if len(self._asked) > OPEN_MAX:
+            del self._asked[next(iter(self._asked))]
+        return peer
+
+    def _rank(self, peer: PeerId) -> bytes:
+        return blake2b(peer, key=self._secret, digest_size=16).digest()
+
+    def answered(self, attempt: bytes, peer: PeerId) -> Millis | None:
+        """Return when this peer was asked under this name; forgets the question."""
+        asked = self._asked.get(attempt)
+        if asked is None or asked[0] != peer:
+            return None
+        del self._asked[attempt]
+        return asked[1]

@@ -1,0 +1,202 @@
+"""Turns what the parts of the mesh say into what the driver does, and carries words between the parts, in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+from chain.primitives.errors import Malformed, Penalty
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.effects import (
+    Effect,
+    LinkDown,
+    LinkKind,
+    LinkUp,
+    Persist,
+    Send,
+    Validate,
+)
+from net.core.map.own import OwnLink
+from net.core.mesh_parts import BANS_BLOB, Parts
+from net.core.mesh_traffic import Traffic
+from net.core.overlay.link import Link, Signalled
+from net.core.overlay.words import Failed, Fell, Greeted, Listed, Pinged, Rose, Speak, Timed, Word
+from net.core.relay.relay import Arrived
+from net.core.routing.courier import Delivered
+from net.core.wire.fault import Fault, Spent
+from net.core.wire.frame import ToPeer, encode_frame
+from net.core.wire.record import Direction, rtt_class
+from net.core.wire.signal import Answer, Offer, Refused, Signal, TimeAsk, TimeReply, decode_signal, encode_signal
+
+HEALING_BELOW = 3
+"""Listed links under which records are not batched: repair of own links waits for nothing."""
+
+Said: TypeAlias = Word | Arrived | Delivered | Spent
+
+
+class Interpreter:
+    """See the module. Mutable: counts links; what it changes else are the parts, by their methods."""
+
+    def __init__(self, parts: Parts, traffic: Traffic, entropy: Callable[[int], bytes]) -> None:
+        self._parts = parts
+        self._traffic = traffic
+        self._entropy = entropy
+        self.came_up = dict.fromkeys(Signalled, 0)
+        self.called = 0
+        """Links that this node opened by its own rendezvous calls."""
+        self.lost = 0
+        self._known: dict[PeerId, LinkKind] = {}
+
+    def carry_out(self, said: Iterable[Said], now: Millis) -> list[Effect]:
+        """Return the effects; every word's consequences come before the next word."""
+        waiting = deque(said)
+        out: list[Effect] = []
+        while waiting:
+            word = waiting.popleft()
+            more = self._word(word, now, out)
+            waiting.extendleft(reversed(more))
+        return out
+
+    def _word(self, word: Said, now: Millis, out: list[Effect]) -> list[Said]:
+        parts = self._parts
+        match word:
+            case ToPeer():
+                link = parts.overlay.links.up(word.peer)
+                if link is not None:
+                    out.append(self._count(Send(link.number, encode_frame(word.kind, word.body), word.priority)))
+                return []
+            case Fault():
+                return self._fault(word, now, out)
+            case Spent():
+                return self._after_ban(parts.guard.spent(word, now) is not None, word.peer, now)
+            case Speak():
+                plain = encode_signal(word.signal, salt=self._entropy(4))
+                return list(parts.courier.send(word.target, plain, parts.clock.mesh_time(now), back=word.back))
+            case Delivered():
+                return self._delivered(word, now)
+            case Rose():
+                return self._rose(word.link, now, out)
+            case Fell():
+                return self._fell(word, now, out)
+            case Listed():
+                return self._listed(now)
+            case Pinged():
+                return []
+            case Timed():
+                parts.clock.sample(
+                    word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now
+                )
+                parts.relay.measured(word.peer, Millis(now - word.asked))
+                return []
+            case Greeted():
+                parts.clock.coarse(word.peer, word.contact, word.mesh_time, now)
+                return []
+            case Arrived():
+                out.append(Validate(word.topic, word.key, word.payload, word.sender))
+                return []
+            case Failed():
+                raise AssertionError("the overlay settles its failed links itself")
+            case Send():
+                out.append(self._count(word))
+                return []
+            case _:
+                out.append(word)
+                return []
+
+    def _count(self, send: Send) -> Send:
+        self._traffic.sent(send.frame)
+        return send
+
+    # --- faults ----------------------------------------------------------------------------------------------------
+
+    def _fault(self, fault: Fault, now: Millis, out: list[Effect]) -> list[Said]:
+        ban = self._parts.guard.fault(fault, now)
+        if ban is not None:
+            out.append(Persist(BANS_BLOB, self._parts.guard.snapshot()))
+        return self._after_ban(ban is not None, fault.peer, now)
+
+    def _after_ban(self, banned: bool, peer: PeerId, now: Millis) -> list[Said]:  # noqa: FBT001 (one caller each)
+        link = self._parts.overlay.links.up(peer) if banned else None
+        return [] if link is None else list(self._parts.overlay.end(link, "banned", now))
+
+    # --- links -----------------------------------------------------------------------------------------------------
+
+    def _rose(self, link: Link, now: Millis, out: list[Effect]) -> list[Said]:
+        parts, peer = self._parts, link.peer
+        assert peer is not None, "a link that is up has a peer"
+        more: list[Said] = []
+        if peer not in self._known:
+            self.came_up[link.signalled] += 1
+            self.called += link.signalled is Signalled.RENDEZVOUS and link.outbound
+            parts.courier.linked(peer)
+            parts.requests.linked(peer)
+            if link.kind is not LinkKind.UNLISTED:
+                more += parts.gossip.link_up(peer, parts.clock.mesh_time(now))
+        if link.kind is LinkKind.LISTED:
+            parts.relay.linked(peer, now)
+        self._known[peer] = link.kind
+        out.append(LinkUp(peer, link.kind, link.outbound))
+        return more
+
+    def _fell(self, fell: Fell, now: Millis, out: list[Effect]) -> list[Said]:
+        parts, peer = self._parts, fell.peer
+        self._known.pop(peer, None)
+        self.lost += 1
+        parts.courier.unlinked(peer)
+        parts.relay.unlinked(peer)
+        parts.gossip.link_down(peer, parts.clock.mesh_time(now))
+        parts.guard.link_closed(peer)
+        failed = parts.requests.unlinked(peer)
+        out += [effect for effect in failed if not isinstance(effect, ToPeer)]
+        out.append(LinkDown(peer, fell.reason))
+        return []
+
+    def _listed(self, now: Millis) -> list[Said]:
+        """Tell the gossip machine which links the own record lists now."""
+        parts = self._parts
+        listed = parts.overlay.links.listed()
+        parts.gossip.set_healing(len(listed) < HEALING_BELOW)
+        own = {
+            link.peer: OwnLink(
+                Direction.OUT if link.outbound else Direction.IN, 0 if link.rtt is None else rtt_class(link.rtt)
+            )
+            for link in listed
+            if link.peer is not None
+        }
+        parts.gossip.own_links_changed(own, parts.clock.mesh_time(now))
+        return []
+
+    # --- direct messages -------------------------------------------------------------------------------------------
+
+    def _delivered(self, delivered: Delivered, now: Millis) -> list[Said]:
+        try:
+            signal = decode_signal(delivered.plain)
+        except Malformed as error:  # signed and encrypted by the sender itself
+            return [Fault(delivered.sender, Penalty.STRIKE, f"a direct message: {error}")]
+        if self._parts.guard.banned(delivered.sender, now):
+            return []
+        return self._signal(delivered.sender, signal, delivered.back, now)
+
+    def _signal(self, sender: PeerId, signal: Signal, back: tuple[PeerId, ...], now: Millis) -> list[Said]:
+        parts = self._parts
+        match signal:
+            case Offer():
+                return list(parts.overlay.offered(sender, signal, back, now))
+            case Answer():
+                return list(parts.overlay.answered(sender, signal, now))
+            case Refused():
+                return list(parts.overlay.refused(sender, signal, now))
+            case TimeAsk(attempt):
+                at = parts.clock.mesh_time(now)
+                return [Speak(sender, TimeReply(attempt, at, at), back)]
+            case TimeReply(attempt, received, sent):
+                asked = parts.sources.answered(attempt, sender)
+                if asked is not None:
+                    contact = self._contact(back[0])
+                    parts.clock.sample(sender, contact, asked=asked, received=received, sent=sent, now=now)
+                return []
+
+    def _contact(self, neighbour: PeerId) -> PeerId:
+        """Return the first contact behind a neighbour: whoever it introduces may be its accomplice."""
+        link = self._parts.overlay.links.up(neighbour)
+        return neighbour if link is None or link.contact is None else link.contact
