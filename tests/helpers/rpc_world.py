@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from random import Random
 
 import aiohttp
@@ -296,7 +297,7 @@ class Client:
         """Return status, headers and body of a POST; keyword underscores stand for dashes."""
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         named = {"Content-Type": "application/json", **{name.replace("_", "-"): text for name, text in headers.items()}}
-        async with self.session.post(self.url, data=raw, headers=named) as response:
+        async with self.session.post(self.url, data=BytesIO(raw), headers=named) as response:
             return response.status, dict(response.headers), await response.read()
 
     async def result(self, method: str, *params: object) -> object:
