@@ -23,6 +23,8 @@ from net.core.guard.reputation import Ban
 from net.core.identity.identity import Identity
 from net.core.map.checks import Checks, real_checks
 from net.core.map.gossip import KINDS as GOSSIP_KINDS
+from net.core.map.loading import load_archive
+from net.core.map.reconcile import KINDS as RECONCILE_KINDS
 from net.core.map.view import MapView
 from net.core.mesh_parts import BANS_BLOB, assemble
 from net.core.mesh_report import MeshStatistics, Neighbour
@@ -66,6 +68,8 @@ class Mesh:
         """Take what earlier `Persist` effects wrote as `blobs`, by name; `checks` is the simulator's, which remembers
         answers. Raises `StorageError` when a blob is damaged, `ConfigError` when a bootstrap is no address."""
         self._entropy = entropy
+        self._archive = archive
+        self._checks = checks = checks or real_checks(config.id_difficulty)
         self._parts = assemble(
             config,
             identity,
@@ -74,7 +78,7 @@ class Mesh:
             entropy=entropy,
             archive=archive,
             blobs=blobs,
-            checks=checks or real_checks(config.id_difficulty),
+            checks=checks,
         )
         self._traffic = Traffic()
         self._interpreter = Interpreter(self._parts, self._traffic, entropy)
@@ -87,7 +91,8 @@ class Mesh:
     def start(self, now: Millis) -> list[Effect]:
         """Begin: the first effects may already call a rendezvous."""
         parts = self._parts
-        parts.gossip.start(self.mesh_time(now))
+        loaded = load_archive(parts.peer_map, self._archive, self._checks.decode, self.mesh_time(now))
+        parts.gossip.start(self.mesh_time(now), loaded)
         parts.gossip.own_facts_changed(
             _flags(parts.config), parts.config.uplink_class, parts.config.tags, self.mesh_time(now)
         )
@@ -110,7 +115,7 @@ class Mesh:
         parts = self._parts
         if self._clock_at is None:
             return None
-        mesh_times = (parts.gossip.deadline(), parts.courier.deadline())
+        mesh_times = (parts.gossip.deadline(), parts.reconciler.deadline(), parts.courier.deadline())
         times = [parts.clock.driver_time(at) for at in mesh_times if at is not None]
         others = (
             self._clock_at,
@@ -131,6 +136,7 @@ class Mesh:
         parts.guard.tick(now)
         out = self._do(self._tick_clock(now), now)
         out += self._do(parts.gossip.tick(mesh_now), now)
+        out += self._do(parts.reconciler.tick(mesh_now), now)
         out += self._do(parts.courier.tick(mesh_now), now)
         out += self._do(parts.relay.tick(now), now)
         out += self._do(parts.requests.tick(now), now)
@@ -214,6 +220,8 @@ class Mesh:
             return parts.overlay.frame(link, kind, body, now)
         if kind in GOSSIP_KINDS:
             return parts.gossip.receive(peer, kind, body, self.mesh_time(now))
+        if kind in RECONCILE_KINDS:
+            return parts.reconciler.receive(peer, kind, body, self.mesh_time(now))
         if kind in _DIRECT_KINDS:
             take = parts.courier.receive if kind is FrameKind.DIRECT else parts.courier.receive_ack
             return take(peer, body, self.mesh_time(now))

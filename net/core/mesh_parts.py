@@ -17,8 +17,10 @@ from net.core.guard.guard import Guard
 from net.core.identity.identity import Identity
 from net.core.map.checks import Checks
 from net.core.map.gossip import Gossip
+from net.core.map.loading import reread_from
 from net.core.map.own import OWN_BLOB
 from net.core.map.peer_map import PeerMap
+from net.core.map.reconcile import Reconciler
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.overlay import Overlay, Surroundings
 from net.core.overlay.upkeep import Upkeep
@@ -26,7 +28,6 @@ from net.core.ports import RecordArchive
 from net.core.relay.plan import RandomPlan
 from net.core.relay.relay import Relay, RelayTopic
 from net.core.routing.courier import Courier
-from net.core.wire.record import Record
 
 Part = TypeVar("Part")
 
@@ -42,6 +43,7 @@ class Parts:
     identity: Identity
     peer_map: PeerMap
     gossip: Gossip
+    reconciler: Reconciler
     guard: Guard
     clock: MeshClock
     sources: Sources
@@ -65,16 +67,12 @@ def assemble(
 ) -> Parts:
     """Return the parts, joined. Raises `StorageError` when a blob is damaged, naming it."""
 
-    def reread(peer: PeerId) -> Record | None:
-        raw = archive.get(peer)
-        return None if raw is None else checks.decode(raw)
-
     specs = {spec.number: spec for spec in topics}
     assert len(specs) == len(topics), "two topics under one number"
     relayed = {
         spec.number: RelayTopic(spec.max_bytes, spec.priority, spec.max_pending) for spec in topics if spec.relayed
     }
-    peer_map = PeerMap(entropy(8), reread)
+    peer_map = PeerMap(entropy(8), reread_from(archive, checks.decode))
     clock = MeshClock(trusted=config.trust_own_clock)
     guard = _restored(BANS_BLOB, blobs, Guard)
     network = Hash32(config.network_id)
@@ -83,6 +81,7 @@ def assemble(
         return Gossip(network, identity, peer_map, archive, checks, rng=rng, entropy=entropy, stored=stored)
 
     gossip = _restored(OWN_BLOB, blobs, make_gossip)
+    known = any(origin != identity.peer for origin, _ in archive.items())
     courier = Courier(identity, peer_map, rng=rng, entropy=entropy, life=config.offer_life)
 
     def has_route(peer: PeerId, now: Millis) -> bool:
@@ -107,6 +106,7 @@ def assemble(
         identity=identity,
         peer_map=peer_map,
         gossip=gossip,
+        reconciler=Reconciler(gossip, archive, rng=rng, entropy=entropy, joining=not known),
         guard=guard,
         clock=clock,
         sources=Sources(entropy(16), peer_map, identity.peer),

@@ -81,7 +81,9 @@ class Interpreter:
             case Listed():
                 return self._listed(now)
             case Pinged():
-                return []
+                return list(
+                    parts.reconciler.heard_fingerprint(word.peer, word.fingerprint, parts.clock.mesh_time(now))
+                )
             case Timed():
                 parts.clock.sample(
                     word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now
@@ -132,6 +134,7 @@ class Interpreter:
             parts.requests.linked(peer)
             if link.kind is not LinkKind.UNLISTED:
                 more += parts.gossip.link_up(peer, parts.clock.mesh_time(now))
+            more += parts.reconciler.link_up(peer, parts.clock.mesh_time(now))
         if link.kind is LinkKind.LISTED:
             parts.relay.linked(peer, now)
         self._known[peer] = link.kind
@@ -149,7 +152,7 @@ class Interpreter:
         failed = parts.requests.unlinked(peer)
         out += [effect for effect in failed if not isinstance(effect, ToPeer)]
         out.append(LinkDown(peer, fell.reason))
-        return []
+        return list(parts.reconciler.link_down(peer, parts.clock.mesh_time(now)))
 
     def _listed(self, now: Millis) -> list[Said]:
         """Tell the gossip machine which links the own record lists now."""

@@ -1,0 +1,5 @@
+"""A virtual-time world that drives the same `net.core.mesh.Mesh` as the real driver (DESIGN section 3.10).
+
+`World` is the clock and the wires, `SimNode` the driver of one mesh in it, `scenarios` are small stories told with
+them, `measures` what is read off. The same seed gives the same byte stream: `World.digest` shows it.
+"""

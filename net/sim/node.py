@@ -1,0 +1,254 @@
+"""The driver of one mesh in the virtual-time world."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from random import Random
+
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.app.topics import TopicSpec
+from net.core.config import MeshConfig
+from net.core.effects import (
+    Alarm,
+    ApplyAnswer,
+    CallId,
+    CallRendezvous,
+    Close,
+    CreateAnswer,
+    CreateOffer,
+    Effect,
+    LinkDown,
+    LinkId,
+    LinkTransport,
+    LinkUp,
+    MapEvent,
+    Persist,
+    ReplyRendezvous,
+    Requested,
+    RequestFailed,
+    Responded,
+    Send,
+    Validate,
+    Verdict,
+)
+from net.core.identity.identity import Identity, create_identity
+from net.core.mesh import Mesh
+from net.sim.geography import random_place
+from net.sim.shared import SharedArchive
+from net.sim.world import End, World
+
+
+class SimNode:
+    """One node. Its application accepts every message and remembers when it came."""
+
+    def __init__(self, world: World, config: MeshConfig, topics: Sequence[TopicSpec]) -> None:
+        """`config` holds for all nodes; the own rendezvous URL is filled in here unless it is None."""
+        self.world = world
+        self.index = len(world.nodes)
+        world.nodes.append(self)
+        self.rng = Random(f"node/{world.seed}/{self.index}")
+        self.place = random_place(self.rng)
+        self.uplink = self.rng.randint(world.conditions.uplink_low, world.conditions.uplink_high)
+        self.uplink_free = 0.0
+        self.address = f"10.{self.index >> 16 & 255}.{self.index >> 8 & 255}.{self.index & 255}"
+        self.fingerprint = sha256(b"certificate %d" % self.index).digest()
+        self.url = f"ws://{self.address}:6369"
+        self.topics = topics
+        self.config = replace(config, rendezvous_url=self.url if config.rendezvous_url is not None else None)
+        self.identity: Identity = create_identity(self.rng.randbytes, world.now, world.conditions.id_difficulty)
+        self.archive = SharedArchive(world.pool)
+        self.blobs: dict[str, bytes] = {}
+        self.wires: dict[LinkId, tuple[End, End]] = {}
+        self.running = False
+        self.arrived: dict[bytes, Millis] = {}
+        """When each published payload was first handed to the application here."""
+        self.log: list[tuple[Millis, str]] = []
+        """What the operator would see, oldest first."""
+        self.map_events = 0
+        self.answer: Callable[[Requested], bytes | None] = lambda requested: requested.payload
+        """What the application answers to a request; None refuses."""
+        self.responses: list[Responded | RequestFailed] = []
+        self._wake_at: Millis | None = None
+        self.mesh = self._make()
+
+    @property
+    def peer(self) -> PeerId:
+        """The node's id."""
+        return self.identity.peer
+
+    def _make(self) -> Mesh:
+        return Mesh(
+            self.config,
+            self.identity,
+            self.topics,
+            rng=self.rng,
+            entropy=self.rng.randbytes,
+            archive=self.archive,
+            blobs=self.blobs,
+            checks=self.world.checks.checks(),
+        )
+
+    # --- life ------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start, or start again with what was persisted."""
+        if self.config.rendezvous_url is not None:
+            self.world.hosts[self.url] = self
+        self.running = True
+        self._do(self.mesh.start(self.world.now))
+
+    def stop(self) -> None:
+        """Stop in an orderly way."""
+        self._do(self.mesh.stop(self.world.now))
+        self.crash()
+
+    def crash(self) -> None:
+        """Vanish without a word; a new mesh stands ready to `start` from what was persisted."""
+        self.running = False
+        self.world.hosts.pop(self.url, None)
+        for near, far in self.wires.values():
+            near.closed = True
+            del far
+        self.wires.clear()
+        self._wake_at = None
+        self.mesh = self._make()
+
+    # --- what the world reports ------------------------------------------------------------------------------------
+
+    def link_opened(self, link: LinkId, transport: LinkTransport) -> None:
+        """See `Mesh.link_opened`."""
+        self._do(self.mesh.link_opened(link, transport, self.world.now))
+
+    def link_closed(self, link: LinkId, reason: str) -> None:
+        """See `Mesh.link_closed`."""
+        if self.running:
+            self.wires.pop(link, None)
+            self._do(self.mesh.link_closed(link, reason, self.world.now))
+
+    def receive(self, link: LinkId, frame: bytes) -> None:
+        """See `Mesh.receive`."""
+        self._do(self.mesh.receive(link, frame, self.world.now))
+
+    def rendezvous_asked(self, call: CallId, request: bytes, address: str) -> None:
+        """See `Mesh.rendezvous_asked`."""
+        if self.running:
+            self._do(self.mesh.rendezvous_asked(call, request, address, self.world.now))
+
+    def rendezvous_answered(self, call: CallId, reply: bytes) -> None:
+        """See `Mesh.rendezvous_answered`."""
+        if self.running:
+            self._do(self.mesh.rendezvous_answered(call, reply, self.world.now))
+
+    def rendezvous_failed(self, call: CallId, reason: str) -> None:
+        """See `Mesh.rendezvous_failed`."""
+        if self.running:
+            self._do(self.mesh.rendezvous_failed(call, reason, self.world.now))
+
+    # --- what a story makes it do ----------------------------------------------------------------------------------
+
+    def publish(self, topic: int, payload: bytes) -> None:
+        """Publish a message; it counts as arrived here."""
+        self.arrived[payload] = self.world.now
+        self._do(self.mesh.publish(topic, payload, self.world.now))
+
+    def request(self, peer: PeerId, topic: int, payload: bytes) -> None:
+        """Ask a neighbour; the outcome appears in `responses`."""
+        self._do(self.mesh.request(peer, topic, payload, self.world.now)[1])
+
+    def drop_link(self, peer: PeerId) -> None:
+        """Tear the wire to a neighbour on both sides at once, as a network failure would."""
+        for near, far in list(self.wires.values()):
+            if far.node.peer == peer:
+                near.closed = far.closed = True
+                far.node.link_closed(far.link, "torn")
+                self.link_closed(near.link, "torn")
+
+    # --- effects ---------------------------------------------------------------------------------------------------
+
+    def _do(self, effects: Sequence[Effect]) -> None:
+        world = self.world
+        for effect in effects:
+            match effect:
+                case Send(link, frame, _):
+                    wire = self.wires.get(link)
+                    if wire is not None:
+                        world.send(wire[0], wire[1], frame)
+                case CreateOffer(link):
+                    world.at(world.now + world.sdp_delay(), lambda link=link: self._offer(link))  # type: ignore[misc]
+                case CreateAnswer(link, offer):
+                    world.at(
+                        world.now + world.sdp_delay(),
+                        lambda link=link, offer=offer: self._answer(link, offer),  # type: ignore[misc]
+                    )
+                case ApplyAnswer(link, answer):
+                    world.connect(self, link, answer)
+                case Close(link, _):
+                    wire = self.wires.pop(link, None)
+                    if wire is not None:
+                        world.close(*wire)
+                case CallRendezvous(call, url, request):
+                    world.call(self, call, url, request)
+                case ReplyRendezvous(call, reply):
+                    world.reply(call, reply)
+                case Persist(name, blob):
+                    self.blobs[name] = blob
+                case Validate(_, key, payload, _):
+                    self.arrived.setdefault(payload, world.now)
+                    world.at(
+                        world.now + 1,
+                        lambda key=key: self._judge(key),  # type: ignore[misc]
+                    )
+                case Requested():
+                    self._requested(effect)
+                case Responded() | RequestFailed():
+                    self.responses.append(effect)
+                case Alarm(kind, text):
+                    self.log.append((world.now, f"{kind}: {text}"))
+                case LinkUp(peer, kind, outbound):
+                    self.log.append((world.now, f"up {peer.hex()[:8]} {kind.value} {'own' if outbound else 'inbound'}"))
+                case LinkDown(peer, reason):
+                    self.log.append((world.now, f"down {peer.hex()[:8]} {reason}"))
+                case MapEvent():
+                    self.map_events += 1
+        self._plan()
+
+    def _offer(self, link: LinkId) -> None:
+        if self.running:
+            self._do(self.mesh.offer_ready(link, self.world.offer(self, link), self.world.now))
+
+    def _answer(self, link: LinkId, offer: bytes) -> None:
+        if not self.running:
+            return
+        answer = self.world.answer(self, link, offer)
+        if answer is None:
+            self._do(self.mesh.link_closed(link, "not an offer", self.world.now))
+        else:
+            self._do(self.mesh.answer_ready(link, answer, self.world.now))
+
+    def _judge(self, key: bytes) -> None:
+        if self.running:
+            self._do(self.mesh.verdict(key, Verdict.ACCEPT, self.world.now))
+
+    def _requested(self, requested: Requested) -> None:
+        answer = self.answer(requested)
+        if answer is None:
+            self._do(self.mesh.refuse(requested.request, "no", self.world.now))
+        else:
+            self._do(self.mesh.respond(requested.request, answer, self.world.now))
+
+    def _plan(self) -> None:
+        """Have the world wake this node when its mesh has work next."""
+        deadline = self.mesh.deadline() if self.running else None
+        if deadline is None:
+            self._wake_at = None
+            return
+        moment = Millis(max(deadline, self.world.now + 1))
+        if self._wake_at is None or moment < self._wake_at:
+            self._wake_at = moment
+            self.world.at(moment, lambda: self._wake(moment))
+
+    def _wake(self, moment: Millis) -> None:
+        if self.running and self._wake_at == moment:
+            self._wake_at = None
+            self._do(self.mesh.tick(self.world.now))

@@ -1,0 +1,91 @@
+"""What simulated nodes share so that a large world fits one machine: equal bytes once, equal questions too."""
+
+from collections.abc import Iterator
+
+from chain.primitives.errors import Malformed
+from chain.primitives.peer import PeerId
+from net.core.map.checks import Checks, real_checks
+from net.core.wire.record import Record
+
+REMEMBERED_MAX = 200_000
+"""Records whose decoding and signature are remembered; all are forgotten together past it."""
+
+
+class SharedChecks:
+    """Real checks with memory: a record that a thousand nodes receive is decoded and verified once."""
+
+    def __init__(self, difficulty: int) -> None:
+        self._real = real_checks(difficulty)
+        self._records: dict[bytes, Record | Malformed] = {}
+        self._signed: dict[Record, bool] = {}
+        self._proved: dict[tuple[PeerId, int, int], bool] = {}
+
+    def checks(self) -> Checks:
+        """Return the checks to give to every mesh of the world."""
+        return Checks(decode=self._decode, signature=self._signature, proof=self._proof)
+
+    def _decode(self, raw: bytes) -> Record:
+        known = self._records.get(raw)
+        if known is None:
+            try:
+                known = self._real.decode(raw)
+            except Malformed as error:
+                known = error
+            if len(self._records) >= REMEMBERED_MAX:
+                self._records.clear()
+            self._records[raw] = known
+        if isinstance(known, Malformed):
+            raise known
+        return known
+
+    def _signature(self, record: Record) -> bool:
+        known = self._signed.get(record)
+        if known is None:
+            if len(self._signed) >= REMEMBERED_MAX:
+                self._signed.clear()
+            known = self._signed[record] = self._real.signature(record)
+        return known
+
+    def _proof(self, peer: PeerId, nonce: int, epoch: int) -> bool:
+        name = (peer, nonce, epoch)
+        known = self._proved.get(name)
+        if known is None:
+            known = self._proved[name] = self._real.proof(peer, nonce, epoch)
+        return known
+
+
+class Pool:
+    """One copy of every record for all archives of a world."""
+
+    def __init__(self) -> None:
+        self._bytes: dict[bytes, bytes] = {}
+
+    def intern(self, raw: bytes) -> bytes:
+        """Return the pool's copy."""
+        if len(self._bytes) > REMEMBERED_MAX:
+            self._bytes.clear()
+        return self._bytes.setdefault(raw, raw)
+
+
+class SharedArchive:
+    """A `RecordArchive` of one node over the world's pool."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._records: dict[PeerId, bytes] = {}
+
+    def put(self, origin: PeerId, record: bytes) -> None:
+        """See `RecordArchive.put`."""
+        self._records[origin] = self._pool.intern(record)
+
+    def get(self, origin: PeerId) -> bytes | None:
+        """See `RecordArchive.get`."""
+        return self._records.get(origin)
+
+    def delete(self, origin: PeerId) -> None:
+        """See `RecordArchive.delete`."""
+        self._records.pop(origin, None)
+
+    def items(self) -> Iterator[tuple[PeerId, bytes]]:
+        """See `RecordArchive.items`."""
+        yield from sorted(self._records.items())

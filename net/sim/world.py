@@ -1,0 +1,218 @@
+"""The virtual-time world: one queue of events, wires with latency, uplink and loss, rendezvous by URL."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from heapq import heappop, heappush
+from random import Random
+from typing import TYPE_CHECKING
+
+from chain.primitives.units import Millis
+from net.core.effects import CallId, LinkId, LinkTransport, Role
+from net.core.wire.frame import FRAME_MAX
+from net.sim.geography import latency
+from net.sim.shared import Pool, SharedChecks
+
+if TYPE_CHECKING:
+    from net.sim.node import SimNode
+
+EPOCH = Millis(1_750_000_000_000)
+"""Virtual time begins here, ms since the Unix epoch: ids and records carry plausible times."""
+
+RETRANSMIT = Millis(1_000)
+"""What a lost packet costs: the SCTP stack's smallest RTO (DESIGN section 3.4)."""
+
+DIAL_GIVES_UP = Millis(15_000)
+"""When a dial that cannot succeed is reported as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the wires are like."""
+
+    loss: float = 0.0
+    """Share of frames that are lost once and repeated."""
+    dial_failures: float = 0.0
+    """Share of dials that never open."""
+    uplink_low: int = 1_250
+    uplink_high: int = 12_500
+    """Bytes a millisecond a node can send: 10 to 100 Mbit/s, drawn per node."""
+    sdp_low: Millis = Millis(20)
+    sdp_high: Millis = Millis(80)
+    """Time to gather candidates and make an offer or answer."""
+    id_difficulty: int = 1
+
+
+@dataclass(slots=True)
+class End:
+    """One side of a wire."""
+
+    node: "SimNode"
+    link: LinkId
+    last_arrival: float = 0.0
+    """Frames of one link arrive in order."""
+    closed: bool = False
+
+
+@dataclass(slots=True)
+class Wire:
+    """One link between two nodes, from the first offer on."""
+
+    offerer: End
+    answerer: End | None = None
+
+
+class World:
+    """See the module. Everything random comes from `seed`; nothing is read from outside."""
+
+    def __init__(self, seed: int, conditions: Conditions | None = None) -> None:
+        self.conditions = conditions or Conditions()
+        self.seed = seed
+        self.rng = Random(f"world/{seed}")
+        self.now = EPOCH
+        self.nodes: list[SimNode] = []
+        self.pool = Pool()
+        self.checks = SharedChecks(self.conditions.id_difficulty)
+        self.delivered = 0
+        """Frames that arrived."""
+        self.bytes_delivered = 0
+        self._digest = blake2b(digest_size=32)
+        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        self._wires: list[Wire] = []
+        self._calls: dict[CallId, tuple[SimNode, CallId, SimNode]] = {}
+        self._next_call = -1
+        self.hosts: dict[str, SimNode] = {}
+        """Rendezvous by URL; take an entry out to close the listener."""
+
+    @property
+    def digest(self) -> bytes:
+        """Hash of all frames delivered so far, with their times and ends: equal for equal seeds."""
+        return self._digest.digest()
+
+    def at(self, moment: float, action: Callable[[], None]) -> None:
+        """Do something at a moment; what is due at the same moment happens in the order of these calls."""
+        self._count += 1
+        heappush(self._queue, (max(moment, float(self.now)), self._count, action))
+
+    def run(self, until: Millis) -> None:
+        """Let virtual time pass."""
+        while self._queue and self._queue[0][0] <= until:
+            moment, _, action = heappop(self._queue)
+            self.now = Millis(max(self.now, int(moment)))
+            action()
+        self.now = until
+
+    def run_for(self, duration: int) -> None:
+        """Let `duration` ms of virtual time pass."""
+        self.run(Millis(self.now + duration))
+
+    def run_until(self, condition: Callable[[], bool], *, limit: int, step: int = 250) -> bool:
+        """Let time pass in steps until the condition holds or `limit` ms are over; tell whether it holds."""
+        end = self.now + limit
+        while not condition():
+            if self.now >= end:
+                return False
+            self.run_for(step)
+        return True
+
+    def delay(self, left: "SimNode", right: "SimNode") -> float:
+        """Return the one-way delay between two nodes with a little jitter."""
+        return latency(left.place, right.place) * self.rng.uniform(1.0, 1.1)
+
+    def sdp_delay(self) -> float:
+        """Return how long making an offer or answer takes."""
+        return self.rng.uniform(self.conditions.sdp_low, self.conditions.sdp_high)
+
+    # --- wires -----------------------------------------------------------------------------------------------------
+
+    def offer(self, node: "SimNode", link: LinkId) -> bytes:
+        """Begin a wire; return the blob that stands for its SDP."""
+        self._wires.append(Wire(End(node, link)))
+        return b"v=0 offer %d " % (len(self._wires) - 1) + bytes(600)
+
+    def answer(self, node: "SimNode", link: LinkId, offer: bytes) -> bytes | None:
+        """Join the wire of an offer; None when the blob is no offer of this world."""
+        wire = self._wire(offer, b"offer")
+        if wire is None or wire.answerer is not None:
+            return None
+        wire.answerer = End(node, link)
+        return offer.replace(b"offer", b"answer", 1)
+
+    def _wire(self, blob: bytes, kind: bytes) -> Wire | None:
+        words = blob.split(b" ", 3)
+        if len(words) < 3 or words[1] != kind or not words[2].isdigit() or int(words[2]) >= len(self._wires):
+            return None
+        return self._wires[int(words[2])]
+
+    def connect(self, node: "SimNode", link: LinkId, answer: bytes) -> None:
+        """Apply an answer: the wire opens after ICE and DTLS, or never."""
+        wire = self._wire(answer, b"answer")
+        if wire is None or wire.answerer is None or wire.offerer.node is not node or wire.offerer.link != link:
+            return
+        offerer, answerer = wire.offerer, wire.answerer
+        if self.rng.random() < self.conditions.dial_failures:
+            for end in (offerer, answerer):
+                self.at(self.now + DIAL_GIVES_UP, lambda end=end: self._drop(end, "ICE failed"))  # type: ignore[misc]
+            return
+        trip = self.delay(node, answerer.node)
+        self.at(self.now + 5 * trip + self.rng.uniform(20, 60), lambda: self._open(offerer, answerer))
+
+    def _drop(self, end: End, reason: str) -> None:
+        if not end.closed:
+            end.closed = True
+            end.node.link_closed(end.link, reason)
+
+    def _open(self, offerer: End, answerer: End) -> None:
+        if offerer.closed or answerer.closed or not offerer.node.running or not answerer.node.running:
+            return
+        offerer.node.wires[offerer.link] = (offerer, answerer)
+        answerer.node.wires[answerer.link] = (answerer, offerer)
+        for end, other, role in ((offerer, answerer, Role.OFFERER), (answerer, offerer, Role.ANSWERER)):
+            end.node.link_opened(
+                end.link, LinkTransport(role, end.node.fingerprint, other.node.fingerprint, other.node.address)
+            )
+
+    def send(self, near: End, far: End, frame: bytes) -> None:
+        """Carry a frame: it waits for the sender's uplink, travels, and arrives after those before it."""
+        assert len(frame) <= FRAME_MAX
+        node = near.node
+        node.uplink_free = max(node.uplink_free, float(self.now)) + len(frame) / node.uplink
+        arrival = node.uplink_free + self.delay(node, far.node)
+        if self.conditions.loss and self.rng.random() < self.conditions.loss:
+            arrival += RETRANSMIT
+        far.last_arrival = max(far.last_arrival, arrival)
+        self.at(far.last_arrival, lambda: self._arrive(near, far, frame))
+
+    def _arrive(self, near: End, far: End, frame: bytes) -> None:
+        if far.closed or not far.node.running:
+            return
+        self.delivered += 1
+        self.bytes_delivered += len(frame)
+        head = b"%d %d %d %d " % (self.now, near.node.index, far.node.index, len(frame))
+        self._digest.update(head + frame)
+        far.node.receive(far.link, frame)
+
+    def close(self, near: End, far: End) -> None:
+        """End a wire from one side; the other side hears of it after the frames before it."""
+        near.closed = True
+        arrival = max(far.last_arrival, self.now + self.delay(near.node, far.node))
+        self.at(arrival, lambda: self._drop(far, "closed by the other side"))
+
+    # --- rendezvous ------------------------------------------------------------------------------------------------
+
+    def call(self, node: "SimNode", call: CallId, url: str, request: bytes) -> None:
+        """Carry a rendezvous call to the host behind the URL."""
+        host = self.hosts.get(url)
+        if host is None or not host.running:
+            self.at(self.now + 200, lambda: node.rendezvous_failed(call, "connection refused"))
+            return
+        taken = CallId(self._next_call)
+        self._next_call -= 1
+        self._calls[taken] = (node, call, host)
+        self.at(self.now + 2 * self.delay(node, host), lambda: host.rendezvous_asked(taken, request, node.address))
+
+    def reply(self, taken: CallId, reply: bytes) -> None:
+        """Carry a rendezvous' answer back."""
+        node, call, host = self._calls.pop(taken)
+        self.at(self.now + self.delay(host, node), lambda: node.rendezvous_answered(call, reply))
