@@ -1,8 +1,8 @@
 """What a link costs to set up and what it carries: ours against a bare pair of RTCPeerConnection.
 
-Run `python -m bench.link_setup [links] [messages]`. Prints wall time and CPU of both ends per link, messages of 300 bytes
-per second and bytes in frames of 16 KiB per second through one link, and each as a ratio to bare aiortc. Loopback, both
-ends in one process.
+Run `python -m bench.link_setup [links] [messages]`. Prints wall time and CPU of both ends per link, then for one link
+messages of 300 bytes per second and bytes in frames of 16 KiB per second, and each as a ratio to bare aiortc. Loopback,
+both ends in one process.
 """
 
 import asyncio

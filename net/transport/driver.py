@@ -36,7 +36,7 @@ from net.core.effects import (
     Verdict,
 )
 from net.core.map.view import MapView
-from net.core.mesh import Neighbour
+from net.core.mesh_report import MeshStatistics, Neighbour
 from net.transport.ice import IceSettings
 from net.transport.links import Links, LinkStatistics
 from net.transport.ports import Application, BlobStore, MeshMachine
@@ -77,8 +77,9 @@ class DriverSettings:
 
 @dataclass(frozen=True, slots=True)
 class DriverStatistics:
-    """What the driver counts; the mesh counts the rest."""
+    """What the driver counts, and what the mesh does."""
 
+    mesh: MeshStatistics
     links: LinkStatistics
     rendezvous: RendezvousStatistics | None
     """None while the listener is closed."""
@@ -112,6 +113,8 @@ class Driver:
         self._blobs = blobs
         self._settings = settings
         self._clock = clock
+        self._tasks = OwnedTasks()
+        self._links = Links(settings.ice, self, self._tasks)
         self._running = False
         self._stop_asked = asyncio.Event()
         self._effects: deque[Effect] = deque()
@@ -121,7 +124,7 @@ class Driver:
         self._rendezvous: RendezvousServer | None = None
         self._stun: StunServer | None = None
         self._taken = count(1)
-        self._asked: dict[CallId, asyncio.Future[bytes]] = {}
+        self._asked: dict[CallId, asyncio.Future[bytes | None]] = {}
         self._calls = 0
         self._calls_failed = 0
         self._ticks = 0
@@ -139,8 +142,6 @@ class Driver:
 
     async def start(self) -> None:
         """Open the listeners and start the mesh. Raises `ConfigError` when a port cannot be had."""
-        self._tasks = OwnedTasks()
-        self._links = Links(self._settings.ice, self, self._tasks)
         if self._settings.rendezvous is not None:
             self._rendezvous = await open_rendezvous(*self._settings.rendezvous, self._answer)
         if self._settings.stun is not None:
@@ -174,7 +175,8 @@ class Driver:
             self._timer.cancel()
             self._timer = None
         for future in self._asked.values():
-            future.cancel()
+            if not future.done():
+                future.set_result(None)
         self._links.close_all()
         await asyncio.gather(self._tasks.close(STOP_SECONDS), self.close_listeners())
 
@@ -223,13 +225,18 @@ class Driver:
         """Return the map as it is now."""
         return self._mesh.view()
 
+    def link_traffic(self, link: LinkId) -> tuple[int, int]:
+        """Return the bytes received and sent on a link so far; zeros when it is not open."""
+        return self._links.traffic(link)
+
     def mesh_time(self) -> Millis:
         """Return the time by the mesh clock."""
         return self._mesh.mesh_time(self._clock())
 
     def statistics(self) -> DriverStatistics:
-        """Return the driver's counters; O(links)."""
+        """Return the counters of driver and mesh; O(links)."""
         return DriverStatistics(
+            mesh=self._mesh.statistics(),
             links=self._links.statistics(),
             rendezvous=self._rendezvous.statistics() if self._rendezvous else None,
             stun=self._stun.statistics() if self._stun else None,
@@ -276,7 +283,7 @@ class Driver:
 
     def _feed(self, happened: Callable[[Millis], list[Effect]]) -> None:
         """Let the mesh take what happened. Its errors are ours, and stop the node instead of ending in a library."""
-        if not self._running or self._tasks.failed:
+        if not self._running or self._tasks.error is not None:
             return
         try:
             effects = happened(self._clock())
@@ -286,7 +293,10 @@ class Driver:
         self._perform(effects)
 
     def _perform(self, effects: list[Effect]) -> None:
-        """Carry out effects in order. Those that come meanwhile, by an application's call, wait for their turn."""
+        """Carry out effects in order. Those that come meanwhile, by an application's call, wait for their turn; those
+        that come before the start, after the end or after a failure are for nobody."""
+        if not self._running or self._tasks.error is not None:
+            return
         self._effects.extend(effects)
         if self._carrying_out:
             return
@@ -370,7 +380,7 @@ class Driver:
 
     async def _answer(self, request: bytes, address: str) -> bytes | None:
         call = CallId(-next(self._taken))
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._asked[call] = future
         self._feed(lambda now: self._mesh.rendezvous_asked(call, request, address, now))
         try:

@@ -38,6 +38,9 @@ trip of 100 ms that is 1.8 MB/s per link, above what the rest of the stack does 
 SACK_GAPS_MAX = 4096
 """Most TSNs the gaps of one SACK may cover; an honest peer's cover less than WINDOW_CHUNKS."""
 
+CLOSED = "closed by the peer"
+"""Reason of a link that the other side ended in order."""
+
 _BINARY = (aiortc_sctp.WEBRTC_BINARY, aiortc_sctp.WEBRTC_BINARY_EMPTY)
 
 
@@ -93,6 +96,9 @@ class GuardedSctp(RTCSctpTransport):
     async def _receive_chunk(self, chunk: aiortc_sctp.Chunk) -> None:
         if self._over:
             return
+        if isinstance(chunk, aiortc_sctp.ReconfigChunk):  # the one channel is closed, aiortc would keep the rest
+            self._end(CLOSED)
+            return
         fault = _fault_of(chunk)
         if fault is None:
             await super()._receive_chunk(chunk)
@@ -125,7 +131,7 @@ class GuardedSctp(RTCSctpTransport):
     def _set_state(self, state: RTCSctpTransport.State) -> None:
         super()._set_state(state)
         if state == self.State.CLOSED:
-            self._end("closed by the peer")
+            self._end(CLOSED)
         elif state == self.State.ESTABLISHED and not self._over:
             self._progressed()
 

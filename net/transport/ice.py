@@ -20,8 +20,9 @@ from net.transport.sdp import Candidate
 DATAGRAM_MAX = 1500
 """Longest datagram taken: aiortc reads DTLS records of at most this, and nothing we ask for is longer."""
 
-DATAGRAMS_WAITING_MAX = 512
-"""Datagrams of one link that wait for its DTLS task; more are dropped, as the kernel would."""
+DATAGRAMS_WAITING_MAX = 128
+"""Datagrams of one link that wait for its DTLS task; more are dropped, as the kernel would. The task takes
+all of them in one turn of the loop, so this also bounds that turn."""
 
 REMOTE_CANDIDATES_MAX = 64
 """Addresses of one peer, signalled (16 at most) or learned from its checks: each one costs a check and a task."""

@@ -180,6 +180,13 @@ class Links:
         for number in list(self._attempts):
             self.close(number)
 
+    def traffic(self, number: LinkId) -> tuple[int, int]:
+        """Return the bytes of frames received and sent over a link so far; zeros when it is gone."""
+        attempt = self._attempts.get(number)
+        if attempt is None or attempt.link is None:
+            return 0, 0
+        return attempt.link.traffic.bytes_in, sum(attempt.link.traffic.bytes_out)
+
     def statistics(self) -> LinkStatistics:
         """Return the counters; O(links)."""
         totals = copy.deepcopy(self._past)

@@ -22,7 +22,7 @@ from net.core.effects import (
     Verdict,
 )
 from net.core.map.view import MapView
-from net.core.mesh import Neighbour
+from net.core.mesh_report import MeshStatistics, Neighbour
 
 AppEffect: TypeAlias = Validate | Requested | Responded | RequestFailed | LinkUp | LinkDown | MapEvent | Alarm
 """What the mesh has for applications."""
@@ -105,6 +105,9 @@ class MeshMachine(Protocol):
 
     def view(self) -> MapView:
         """Return the map as it is now."""
+
+    def statistics(self) -> MeshStatistics:
+        """Return the mesh's counters."""
 
     def mesh_time(self, now: Millis) -> Millis:
         """Return the time by the mesh clock."""

@@ -5,12 +5,12 @@ from collections.abc import Coroutine
 
 
 class OwnedTasks:
-    """A set of running tasks. A task that fails sets `failure`; its owner waits for that and stops."""
+    """A set of running tasks. The first failure is kept; its owner waits for it and stops."""
 
     def __init__(self) -> None:
-        """Needs a running event loop."""
         self._tasks: set[asyncio.Task[None]] = set()
-        self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._failed = asyncio.Event()
+        self._error: BaseException | None = None
 
     def __len__(self) -> int:
         return len(self._tasks)
@@ -24,17 +24,20 @@ class OwnedTasks:
 
     def fail(self, error: BaseException) -> None:
         """Record a failure that happened outside of a task, in a callback. Only the first one counts."""
-        if not self._failure.done():
-            self._failure.set_exception(error)
+        if self._error is None:
+            self._error = error
+            self._failed.set()
 
     @property
-    def failed(self) -> bool:
-        """Whether anything failed."""
-        return self._failure.done()
+    def error(self) -> BaseException | None:
+        """What failed first, None if nothing did."""
+        return self._error
 
     async def failure(self) -> None:
         """Wait for the first failure and raise it; never returns otherwise."""
-        await asyncio.shield(self._failure)
+        await self._failed.wait()
+        assert self._error is not None
+        raise self._error
 
     async def close(self, seconds: float) -> None:
         """Wait up to `seconds` for the tasks to end by themselves, then cancel them and wait as long again."""
@@ -45,10 +48,6 @@ class OwnedTasks:
                     task.cancel()
             if tasks:
                 await asyncio.wait(tasks, timeout=seconds)
-        if self._failure.done():
-            self._failure.exception()  # looked at: the owner has raised it or is about to
-        else:
-            self._failure.cancel()
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 
@@ -32,7 +33,7 @@ from net.core.effects import (
     Verdict,
 )
 from net.core.map.view import MapView
-from net.core.mesh import Neighbour
+from net.core.mesh_report import MeshStatistics, Neighbour
 from net.transport.driver import Driver, DriverSettings
 from net.transport.ports import AppEffect
 from net.transport.webrtc import Step
@@ -120,6 +121,9 @@ class ScriptedMesh:
     def view(self) -> MapView:
         raise NotImplementedError
 
+    def statistics(self) -> MeshStatistics:
+        return cast(MeshStatistics, None)  # only handed through
+
     def mesh_time(self, now: Millis) -> Millis:
         return Millis(now + 5)
 
@@ -166,6 +170,8 @@ async def test_effects_are_carried_out_in_order_and_those_of_calls_meanwhile_aft
     assert ("verdict", b"key", Verdict.ACCEPT) in mesh.events
     await node.close()
     assert mesh.names()[-1] == "stop"
+    node.publish(1, b"too late")
+    assert world.order[-1] == ("after", b"3")
 
 
 async def test_application_calls_reach_the_mesh() -> None:
@@ -326,6 +332,9 @@ async def test_a_link_opens_carries_frames_and_closes() -> None:
     links = pair.drivers[0].statistics().links
     assert (links.open, links.setups, links.opened) == (1, 0, 1)
     assert links.frames_out == (1, 0, 0, 0, 0)
+    assert pair.drivers[0].link_traffic(LinkId(1)) == (0, 5)
+    assert pair.drivers[1].link_traffic(LinkId(2)) == (5, 0)
+    assert pair.drivers[1].link_traffic(LinkId(3)) == (0, 0)
     # a farewell queued before `Close` arrives, `closed` comes to the other side only
     pair.drivers[0]._perform([Send(LinkId(1), b"bye", Priority.CONTROL), Close(LinkId(1), "enough")])
     await until(lambda: "closed" in pair.meshes[1].names())
@@ -343,6 +352,15 @@ async def test_frames_of_a_link_the_mesh_has_closed_are_not_handed_on() -> None:
     pair.drivers[0]._perform([Send(LinkId(1), bytes((n,)), Priority.BULK) for n in range(50)])
     await until(lambda: "closed" in pair.meshes[0].names())
     assert pair.meshes[1].names().count("frame") == 1
+    await pair.close()
+
+
+async def test_a_link_that_cannot_take_its_control_frames_ends() -> None:
+    pair = Signalling()
+    await pair.open()
+    pair.drivers[0]._perform([Send(LinkId(1), bytes(1000), Priority.CONTROL)] * 300)
+    await until(lambda: "closed" in pair.meshes[0].names())
+    assert pair.meshes[0].events[-1] == ("closed", 1, "stalled: the control queue is full")
     await pair.close()
 
 

@@ -7,7 +7,7 @@ import pytest
 from aiortc import rtcsctptransport as aiortc_sctp
 
 from net.core.effects import Priority, Role
-from net.transport.guard import CHUNKS_WAITING_MAX, UNFINISHED_MAX, WINDOW_CHUNKS
+from net.transport.guard import CHUNKS_WAITING_MAX, CLOSED, UNFINISHED_MAX, WINDOW_CHUNKS
 from net.transport.ice import DATAGRAM_MAX
 from tests.helpers.transport import Foreign, Pair, Sender, Stopwatch, until
 
@@ -113,6 +113,22 @@ async def test_a_peer_that_breaks_a_rule_loses_its_link(misbehave: Sender, reaso
         assert sum(len(c.user_data) for s in sctp._inbound_streams.values() for c in s.reassembly) <= 300_000
         assert len(sctp._data_channels) <= 1
     assert watch.longest < BLOCKED_MAX
+
+
+async def closes_its_channel(foreign: Foreign) -> None:
+    foreign.channel.close()
+
+
+async def aborts(foreign: Foreign) -> None:
+    await foreign.sctp._abort()
+
+
+@pytest.mark.parametrize("leave", [closes_its_channel, aborts])
+async def test_a_peer_that_leaves_closes_the_link(leave: Sender) -> None:
+    async with Foreign(Role.OFFERER) as foreign:
+        await leave(foreign)
+        await until(lambda: foreign.owner.reason is not None)
+        assert foreign.owner.reason == CLOSED
 
 
 async def test_the_largest_message_that_is_allowed_arrives() -> None:
