@@ -19,7 +19,7 @@ KEY_BYTES = 33
 VRF_PROOF_BYTES = 81
 SIGNATURE_BYTES = 64
 
-HEADER_MAX_BYTES = 392
+HEADER_MAX_BYTES = 394
 """Longest encoded header: seven hashes of 34 bytes, `extra` and base fee as much at most, 22 for the miner, 10 for the
 nonce, 9 for each of five integers, 5 for the handicap, 3 each for the version and the array."""
 
