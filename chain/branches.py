@@ -4,7 +4,7 @@ All of them are valid, executed and stored; to forget one here only means that i
 descendant comes, which finds it in the store.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from chain.block import ChainedHeader
 from chain.fork_choice import Candidate, sibling_rank
@@ -29,11 +29,13 @@ RECENT_MAX = 512
 
 
 class Branches:
-    """Candidates by id. Changed by the importer alone."""
+    """Candidates by id. Changed by the importer alone; `deadline`, `unripe_children` and `counts` may be called from
+    any thread, for which the unripe blocks are replaced as a whole and never changed.
+    """
 
     def __init__(self) -> None:
         self._ripe: dict[Hash32, Candidate] = {}
-        self._unripe: dict[Hash32, Candidate] = {}
+        self._unripe: Mapping[Hash32, Candidate] = {}
 
     def __contains__(self, block_id: Hash32) -> bool:
         return block_id in self._ripe or block_id in self._unripe
@@ -62,24 +64,26 @@ class Branches:
         if chained.time <= now:
             self._ripe[chained.id] = candidate
             return
-        self._unripe[chained.id] = candidate
-        siblings = sorted(self._unripe_siblings(chained.header.parent_id), key=lambda other: other.rank)
-        for beaten in siblings[UNRIPE_PER_PARENT:]:
-            del self._unripe[beaten.chained.id]
-        if len(self._unripe) > UNRIPE_MAX:
-            furthest = max(self._unripe.values(), key=lambda other: other.rank)
-            del self._unripe[furthest.chained.id]
+        unripe = {**self._unripe, chained.id: candidate}
+        siblings = [other for other in unripe.values() if other.chained.header.parent_id == chained.header.parent_id]
+        for beaten in sorted(siblings, key=lambda other: other.rank)[UNRIPE_PER_PARENT:]:
+            del unripe[beaten.chained.id]
+        if len(unripe) > UNRIPE_MAX:
+            furthest = max(unripe.values(), key=lambda other: other.rank)
+            del unripe[furthest.chained.id]
+        self._unripe = unripe
 
     def discard(self, block_id: Hash32) -> None:
         """Forget a block, if it is here."""
         self._ripe.pop(block_id, None)
-        self._unripe.pop(block_id, None)
+        self._unripe = {other: candidate for other, candidate in self._unripe.items() if other != block_id}
 
     def ripen(self, now: Millis) -> bool:
         """Move the blocks whose time has come to the ripe ones; tell whether there were any."""
-        ready = [block_id for block_id, candidate in self._unripe.items() if candidate.chained.time <= now]
-        for block_id in ready:
-            self._ripe[block_id] = self._unripe.pop(block_id)
+        ready = {block_id: candidate for block_id, candidate in self._unripe.items() if candidate.chained.time <= now}
+        self._ripe.update(ready)
+        if ready:
+            self._unripe = {block_id: other for block_id, other in self._unripe.items() if block_id not in ready}
         return bool(ready)
 
     def deadline(self) -> Millis | None:

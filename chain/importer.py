@@ -1,8 +1,8 @@
 """The one writer of the chain: takes verified blocks, executes them, stores them, and moves the head.
 
 Every call ends in at most one atomic batch per block, and the head in memory changes after the batch is on disk: a
-crash at any instruction leaves the last complete block. All methods but `head`, `marks`, `epoch_stake` and `statistics`
-belong to the importer's thread; those four may be called from any.
+crash at any instruction leaves the last complete block. `add` and `ripen` belong to the importer's thread; all other
+methods may be called from any.
 """
 
 from collections import deque
