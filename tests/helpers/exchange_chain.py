@@ -56,6 +56,10 @@ class SmallRules:
         if sealed.pow != seal_of(sealed.header):
             raise InvalidBlock(Rule.FALSE_CLAIM, got=sealed.pow)
 
+    def schedule_work(self, chained: ChainedHeader) -> int:
+        """Return the weight that any block has."""
+        return WORK
+
 
 def genesis_header(time: Millis = Millis(1_000_000)) -> ChainedHeader:
     """Return block 0, ripe at `time`."""

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 from chain.block import Block, ChainedHeader
@@ -210,7 +211,7 @@ class Node:
 
     def _flood(self, topic: Topic, payload: bytes) -> None:
         for other in list(self.links.values()):
-            self.world.send(lambda other=other: other.deliver(topic, payload, self))
+            self.world.send(partial(other.deliver, topic, payload, self))
 
 
 class World:

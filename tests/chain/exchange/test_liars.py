@@ -122,15 +122,16 @@ def test_headers_that_do_not_fit_cost_the_link(
     change: Callable[[tuple[SealedHeader, ...]], tuple[SealedHeader, ...]],
 ) -> None:
     world, honest, liar, newcomer = world_with_liar(6)
-    liar.rewrite = rewriting(lambda response: Headers(change(response.sealed)) if _full(response) else response)
+
+    def bend(response: Response) -> Response:
+        is_full = isinstance(response, Headers) and len(response.sealed) > 2
+        return Headers(change(response.sealed)) if isinstance(response, Headers) and is_full else response
+
+    liar.rewrite = rewriting(bend)
     join(world, newcomer, liar, honest)
     assert newcomer.head.id == honest[0].head.id
     assert liar.peer in {fault.peer for fault in world.faults}
     assert not {node.peer for node in honest} & {fault.peer for fault in world.faults}
-
-
-def _full(response: Response) -> bool:
-    return isinstance(response, Headers) and len(response.sealed) > 2
 
 
 def test_garbage_answers_ban() -> None:
@@ -217,8 +218,11 @@ def test_an_announced_block_with_an_invalid_body_blames_no_relayer() -> None:
     world.link(nodes[0], nodes[1])
     world.link(nodes[1], nodes[2])
     signed = sign(key_of(1), to=GENESIS.header.miner, value=FORBIDDEN)
-    nodes[0].found(next_block(GENESIS, (signed,)))
-    world.run(40_000)
+    block = next_block(GENESIS, (signed,))
+    world.run(20_000)
+    compact = make_compact(block.sealed, header_id(block.sealed.header), block.transactions, lambda _: False)
+    announce(nodes[1], nodes[0], encode_compact(compact))
+    world.run(20_000)
     assert [node.head.height for node in nodes] == [0, 0, 0]
     assert nodes[2].exchange.statistics().blocks_invalid == 1
     assert not world.faults
