@@ -59,13 +59,15 @@ class Admission:
                 return None if self.room(hard=hard) else Refusal.FULL
 
     def room(self, *, hard: bool) -> bool:
-        """Tell whether one more listed link fits under the cap; a quarter of the inbound slots is for hard peers."""
+        """Tell whether one more inbound link fits: own core links keep their places under the cap, hard peers a quarter
+        of the others'. Guest links that this node asked to list count as listed."""
         listed = self._links.of_kind(LinkKind.LISTED)
-        if len(listed) >= self._config.cap:
+        asked = sum(link.asked for link in self._links.of_kind(LinkKind.GUEST))
+        if len(listed) + asked >= self._config.cap:
             return False
         inbound = sum(not link.outbound for link in listed)
         slots = self._config.cap - self._config.own_core
-        return hard or inbound < slots - slots // 4
+        return inbound < (slots if hard else slots - slots // 4)
 
     def evict(self, now: Millis) -> Link | None:
         """Return the inbound link to end so that another may come, None if it is too early or all are protected.

@@ -203,14 +203,12 @@ class Overlay:
         return self.settle(self.setup.took_refusal(sender, refused, now), now)
 
     def _refusal(self, joiner: PeerId, kind: LinkKind, now: Millis, out: list[Word]) -> Refusal | None:
-        facts = self.around.view.facts(joiner)
-        hard = facts is not None and not facts.flags & (Flags.PUBLIC | Flags.PUNCHABLE)
         refusal = self._admission.refusal(
             joiner,
             kind,
             now,
             unwanted=lambda peer: self.unwanted(peer, now),
-            hard=hard or self.config.reachability is not Reachability.PUBLIC,
+            hard=self._hard(joiner),
         )
         up = self.links.up(joiner)
         if refusal is Refusal.LINKED and up is not None:
@@ -221,6 +219,12 @@ class Overlay:
                 out += self.end(victim, "room for another", now)
                 return None
         return refusal
+
+    def _hard(self, peer: PeerId) -> bool:
+        """Tell whether a link from the peer may use the places that a public node keeps for hard ones."""
+        facts = self.around.view.facts(peer)
+        hard = facts is not None and not facts.flags & (Flags.PUBLIC | Flags.PUNCHABLE)
+        return hard or self.config.reachability is not Reachability.PUBLIC
 
     # --- the rendezvous --------------------------------------------------------------------------------------------
 
@@ -341,7 +345,7 @@ class Overlay:
         if link.kind is not LinkKind.GUEST or (link.asked and self.me < peer):
             return []  # listed already, or our own question stands
         out: list[Word] = []
-        if not self._admission.room(hard=True):
+        if not self._admission.room(hard=self._hard(peer)):
             victim = self._admission.evict(now)
             if victim is None:
                 return [_listing_frame(peer, Listing.REFUSED)]

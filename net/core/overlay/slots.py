@@ -58,7 +58,8 @@ class Slots:
     def wanted(self, *, listed: int, own: int, age: Millis) -> int:
         """Return how many own links to open now, those being set up counted as `own` and `listed`."""
         missing = max(0, self._config.links - listed)
-        return max(0, min(self.limit(age) - own, max(self._config.own_core - own, missing)))
+        wanted = max(self._config.own_core - own, missing)
+        return max(0, min(self.limit(age) - own, self._config.cap - listed, wanted))
 
     def surplus(self, *, own: int, age: Millis) -> int:
         """Return how many own links to hand back now."""
