@@ -1,0 +1,76 @@
+"""The metrics page: `/metrics` on a port of its own."""
+
+import asyncio
+from collections.abc import Iterable
+
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import generate_latest
+
+from chain.primitives.errors import ConfigError
+from net.rpc.events import Events
+from net.rpc.metrics.chain_metrics import ChainListener, chain_facts
+from net.rpc.metrics.exposition import RecordCollector, Source
+from net.rpc.metrics.families import CHAIN
+from net.rpc.ports import ChainReader, NodeFacts
+
+PATH = "/metrics"
+KEEPALIVE_SECONDS = 75.0
+STOP_SECONDS = 1.0
+
+
+class MetricsServer:
+    """Serves the counters of all parts, of the process and of Python."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        sources: Iterable[Source],
+        *,
+        chain: ChainReader,
+        node: NodeFacts,
+        events: Events,
+    ) -> None:
+        """`sources` are the parts' records with the groups of `families` that tell of them; port 0 takes a free one."""
+        self._host, self._port = host, port
+        self._registry = CollectorRegistry(auto_describe=False)
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(RecordCollector([Source(CHAIN, lambda: chain_facts(chain, node)), *sources]))
+        self._forget = events.listen(ChainListener(self._registry, node.params.block_time))
+        self._listener: asyncio.Server | None = None
+        self._server: web.Server | None = None
+
+    def page(self) -> bytes:
+        """Return the page as Prometheus reads it."""
+        return generate_latest(self._registry)
+
+    async def _handle(self, request: BaseRequest) -> web.Response:
+        if request.path != PATH or request.method not in ("GET", "HEAD"):
+            return web.Response(status=404, text=f"metrics are at {PATH}\n")
+        return web.Response(body=self.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def open(self) -> int:
+        """Listen, and return the port. Raises `ConfigError` when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._server = web.Server(self._handle, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+        try:
+            self._listener = await loop.create_server(self._server, self._host, self._port, reuse_address=True)
+        except OSError as error:
+            raise ConfigError(
+                f"the metrics cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
+                "another program uses it, or the address is not this machine's; see metrics_host and metrics_port"
+            ) from None
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and close all connections."""
+        self._forget()
+        if self._listener is not None:
+            self._listener.close()
+        if self._server is not None:
+            self._server.pre_shutdown()
+            await self._server.shutdown(STOP_SECONDS)
