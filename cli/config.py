@@ -65,7 +65,7 @@ class NodeConfig:
     )
     stun: str = _setting("", "host:port of a STUN server that tells this node its public address; empty: none.")
     trust_own_clock: bool = _setting(
-        False, "Do not wait for peers to agree with this machine's clock: the first node of a network needs it."
+        False, "Go by this machine's clock and mine without company: for the first nodes of a network."
     )
 
     rpc_host: str = _setting("127.0.0.1", "Address of the JSON-RPC and its WebSocket (/ws); empty: no RPC.")
