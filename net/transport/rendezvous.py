@@ -6,10 +6,12 @@ before the other side has agreed to our subprotocol, follows no redirect, and pr
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -17,6 +19,8 @@ from yarl import URL
 
 from chain.primitives.errors import ConfigError, NodeError
 from net.transport.buckets import network_of
+
+log = logging.getLogger(__name__)
 
 SUBPROTOCOL = "mappemonde.rendezvous.1"
 """Offered by the client and confirmed by the server, so that neither talks to some other WebSocket service."""
@@ -59,11 +63,21 @@ class RendezvousStatistics:
     answered: int
 
 
+class _DebugOnly(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp logs an error with a traceback for each request it cannot read and each caller that hangs up early.
+
+    That is whatever strangers do; what fails on our side of `Answer` is raised by the driver.
+    """
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        super().log(min(level, logging.DEBUG), msg, *args, **kwargs)
+
+
 class _BoundedServer(web.Server):
     """aiohttp's server, which by itself takes any number of connections and lets each be silent for ever."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__(handler, access_log=None, keepalive_timeout=LIFE_SECONDS)
+        super().__init__(handler, access_log=None, keepalive_timeout=LIFE_SECONDS, logger=_DebugOnly(log))
         self._networks: dict[object, str] = {}
         self._per_network: Counter[str] = Counter()
         self._timers: dict[object, asyncio.TimerHandle] = {}

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 
 import aiohttp
 import pytest
@@ -161,3 +162,34 @@ async def test_a_port_in_use_is_a_config_error_and_closing_frees_it() -> None:
     again = await open_rendezvous(HOST, port, echo)
     await again.close()
     gc.collect()  # an unclosed socket would be reported here, as an error
+
+
+async def test_what_strangers_do_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    asked = asyncio.Event()
+    hung_up = asyncio.Event()
+
+    async def late(request: bytes, address: str) -> bytes | None:
+        asked.set()
+        await hung_up.wait()
+        return b"too late"
+
+    server = await open_rendezvous(HOST, 0, late)
+    handshake = (
+        f"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        f"Sec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+    ).encode()
+    masked_request = b"\x82\x81\x00\x00\x00\x00x"
+    for garbage in (b"\x16\x03\x01\x00\xa5", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n: \r\n\r\n", handshake + b"\xff" * 50):
+        _, writer = await asyncio.open_connection(HOST, server.port)
+        writer.write(garbage)
+        await writer.drain()
+        writer.close()
+    _, writer = await asyncio.open_connection(HOST, server.port)
+    writer.write(handshake + masked_request)
+    await asked.wait()
+    writer.transport.abort()
+    await until(lambda: server.statistics().open == 0)
+    hung_up.set()
+    await server.close()
+    assert [record.getMessage() for record in caplog.records] == []
