@@ -100,6 +100,13 @@ class Edges:
         self._free.clear()
         self._wasted = 0
 
+    def fill(self, cells: Words) -> None:
+        """Take the cells of a snapshot; offsets and counts are in the rows' columns already."""
+        grown = np.empty(len(cells) + len(cells) // 16 + _FIRST_CELLS, dtype=np.uint32)
+        grown[: len(cells)] = cells
+        self._put(grown)
+        self.used = len(cells)
+
     def find(self, row: int, target: int, direction: int) -> int:
         """Return the pool position of the row's cell that names `target` in `direction` (0 or INBOUND), -1 if none."""
         wanted = target << 1 | direction >> 7

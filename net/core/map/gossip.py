@@ -1,7 +1,6 @@
 """The gossip machine (DESIGN section 3.2): takes records in, keeps the map, spreads what is new, signs the own."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass
 from random import Random
 
 from chain.primitives.errors import Penalty, RemoteError
@@ -20,6 +19,7 @@ from net.core.map.effects import MapEffect
 from net.core.map.own import OwnLink, OwnRecord, Signing, Verdict
 from net.core.map.peer_map import PeerMap
 from net.core.map.refusal import Refusal
+from net.core.map.statistics import Forged, GossipStatistics
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import FrameKind, ToPeer
@@ -41,40 +41,6 @@ SAMPLE = 100
 
 KINDS = frozenset({FrameKind.RECORDS, FrameKind.RECORDS_HAVE, FrameKind.RECORDS_WANT, FrameKind.EQUIVOCATION})
 """The frames this machine takes; RANGE_ASK and RANGE go to `reconcile.Reconciler`."""
-
-
-@dataclass(frozen=True, slots=True)
-class GossipStatistics:
-    """Counters since the start, and sizes now."""
-
-    peers: int
-    """Peers on the map."""
-    applied: int
-    """Records taken."""
-    repeated: int
-    """Records that were here already."""
-    refused: Mapping[Refusal, int]
-    held: int
-    """Records that wait for their origin's turn."""
-    waiting: int
-    """Records and names that wait for links."""
-    signatures: int
-    """Signatures checked."""
-    proofs: int
-    """Proofs of work checked."""
-    signed: int
-    """Own records signed."""
-    eager: int
-    """Eager links."""
-    expelled: int
-    """Ids expelled for equivocation."""
-
-
-class Forged(RemoteError):
-    """Something an honest neighbour would have checked before it passed it on: costs a ban."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, penalty=Penalty.BAN)
 
 
 class Gossip:

@@ -1,7 +1,8 @@
 """The global map: one row per peer, links confirmed by both ends, in at most 128 bytes a peer at 13 links.
 
-A record's entries whose other end is not on the map are not stored; the row is marked instead, and the record is read
-again from the archive when such a peer appears and names it. So nothing a record says of strangers takes memory.
+Entries whose other end is not on the map wait in a bounded table. When that is full, the row is marked instead, and its
+record is read again from the archive when such a peer appears and names it: strangers' names never take memory without
+bound.
 """
 
 from collections.abc import Callable, Iterable, Sequence, Set
@@ -14,9 +15,10 @@ from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import MapEvent
 from net.core.identity.proof import epoch_end, epoch_of, epoch_valid
-from net.core.map import _tables
+from net.core.map import _snapshot, _tables
 from net.core.map._edges import CONFIRMED, INBOUND, ROWS_MAX, RTT, Edges
 from net.core.map._rows import ALIVE, AMBIGUOUS, MISSING, RECORD_FLAGS, TOMB, UNCHECKED, UPLINK, Rows
+from net.core.map._waiting import Waiting
 from net.core.map.refusal import Applied, Refusal, refused
 from net.core.map.view import MapLink, MapTable, PeerFacts
 from net.core.wire.record import Direction, Flags, Link, Record
@@ -48,11 +50,17 @@ Reread = Callable[[PeerId], Record | None]
 class PeerMap:
     """The map itself, a `MapView`. One writer: the gossip machine (and who loads a snapshot)."""
 
-    def __init__(self, secret: bytes, reread: Reread, *, max_peers: int = MAX_PEERS) -> None:
-        """`secret` is 8 bytes of entropy that key the index; `reread` gives archived records back."""
+    def __init__(
+        self, secret: bytes, reread: Reread, *, max_peers: int = MAX_PEERS, snapshot: bytes | None = None
+    ) -> None:
+        """`secret` is 8 bytes of entropy that key the index; `reread` gives archived records back.
+
+        Raises `Malformed` when a snapshot is given that is damaged: start without it and load the archive.
+        """
         assert max_peers < ROWS_MAX, "cells name rows in 24 bits"
         self._rows = Rows(secret)
         self._edges = Edges(self._rows)
+        self._waiting = Waiting(self._rows.seq)
         self._reread = reread
         self._max_peers = max_peers
         self._alive = 0
@@ -61,6 +69,15 @@ class PeerMap:
         self.structure_version = 0
         self.fingerprint = 0
         """Sum modulo 2^128 of `item_fingerprint` over all peers: equal maps have equal ones."""
+        if snapshot is not None:
+            self.fingerprint, self._expelled = _snapshot.load(snapshot, self._rows, self._edges)
+            self._alive = int(np.count_nonzero(self._rows.flags[: self._rows.used] & ALIVE))
+
+    def snapshot(self) -> bytes:
+        """Return the map as bytes, for the constructor of the next start: 120 bytes a peer."""
+        for row in self._waiting.rows():
+            self._rows.meta_view[row] |= MISSING
+        return _snapshot.dump(self._rows, self._edges, self.fingerprint, self._expelled)
 
     # --- writing ---------------------------------------------------------------------------------------------------
 
@@ -98,6 +115,7 @@ class PeerMap:
         rows, peer = self._rows, record.peer
         row = rows.find(peer)
         events: list[MapEvent] = []
+        fresh = row < 0 or not rows.flags_view[row] & ALIVE
         if row < 0:
             row = self._add(record, now, events)
         elif rows.flags_view[row] & ALIVE:
@@ -112,6 +130,8 @@ class PeerMap:
         rows.meta_view[row] = meta if checked else meta | UNCHECKED
         rows.tags_view[3 * row], rows.tags_view[3 * row + 1], rows.tags_view[3 * row + 2] = record.tags
         self.fingerprint = (self.fingerprint + item_fingerprint(peer, record.seq)) & _FINGERPRINT_MASK
+        if fresh:
+            self._welcome(row, peer)
         self._link(row, record.links, record.seq, events, may_reread=True)
         self.version += 1
         if events:
@@ -133,6 +153,12 @@ class PeerMap:
         self._alive += 1
         self.structure_version += 1
 
+    def _welcome(self, row: int, peer: PeerId) -> None:
+        """Give those who listed the newcomer before it appeared their cells."""
+        for lister, low, _ in self._waiting.take(peer[:PREFIX_BYTES]):
+            if self._rows.flags_view[lister] & ALIVE and lister != row:
+                self._edges.write(lister, [*self._edges.span(lister), row << 8 | low])
+
     def _link(self, row: int, links: Sequence[Link], at: Millis, events: list[MapEvent], *, may_reread: bool) -> None:
         """Bring the row's cells in line with `links`, confirm what the other ends list, cut what is listed no more."""
         rows, edges = self._rows, self._edges
@@ -141,7 +167,8 @@ class PeerMap:
         for link in links:
             target = rows.by_prefix(link.prefix)
             if target < 0 or not rows.flags_view[target] & ALIVE:
-                missing = MISSING
+                if not self._waiting.add(link.prefix, row, link.direction << 7 | link.rtt, rows.seq(row)):
+                    missing = MISSING
                 continue
             key = target << 1 | link.direction
             before = old.pop(key, 0)
@@ -243,9 +270,12 @@ class PeerMap:
         buried[due] = True
         owners, positions = edges.positions()
         for owner in np.unique(owners[buried[edges.cells[positions] >> 8]]).tolist():
-            kept = [cell for cell in edges.span(owner) if not buried[cell >> 8]]
-            edges.write(owner, kept)
-            rows.meta_view[owner] |= MISSING
+            cells = edges.span(owner)
+            edges.write(owner, [cell for cell in cells if not buried[cell >> 8]])
+            for cell in cells:
+                prefix = rows.peer(cell >> 8)[:PREFIX_BYTES]
+                if buried[cell >> 8] and not self._waiting.add(prefix, owner, cell & 0xBF, rows.seq(owner)):
+                    rows.meta_view[owner] |= MISSING
         self.version += 1
         self.structure_version += 1
         return events

@@ -115,7 +115,7 @@ class MapView(Protocol):
         """Return the one peer with this 12-byte prefix, None if there is none or more than one."""
 
     def neighbours(self, peer: PeerId) -> list[MapLink]:
-        """Return the peer's listed links to peers on the map, confirmed or not, in ascending order of prefixes.
+        """Return the peer's listed links to peers on the map, confirmed or not.
 
         Empty for an unknown peer, as are the next three.
         """

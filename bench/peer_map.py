@@ -1,0 +1,218 @@
+"""Resident memory, disk size and load time of the global map (docs/figures.md, DESIGN promise P1).
+
+`python -m bench.peer_map [--peers N]...` builds a map of N peers at a mean of 13 links, record by record, and says:
+
+- resident memory per peer: growth of the process from before the map to after a snapshot of it was loaded,
+- the same for the map grown record by record (pools and index with the slack of growth),
+- bytes on disk, time to load, time to take a record, against Python sets of ids (what HiveP2P-like maps do).
+
+Each measurement runs in a process of its own.
+"""
+
+import argparse
+import ctypes
+import gc
+import multiprocessing
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+from chain.primitives.hashing import blake2b_256
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Hash32, Millis
+from net.core.identity.proof import epoch_of
+from net.core.map.peer_map import PeerMap
+from net.core.wire.record import Direction, Flags, Link, Record
+
+NOW = Millis(1_800_000_000_000)
+SECRET = b"bench-01"
+
+
+def resident() -> int:
+    """Return the resident memory of this process in bytes, after what was freed has been given back."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)  # freed transients below the heap's top are no part of the map
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def peer_ids(peers: int) -> bytes:
+    """Return random-looking ids, one after the other."""
+    return b"".join(blake2b_256(number.to_bytes(8, "big")) for number in range(peers))
+
+
+def topology(peers: int) -> list[list[tuple[int, Direction]]]:
+    """Return links of mean degree 13: each peer chooses six or seven."""
+    rng = Random(1)
+    links: list[list[tuple[int, Direction]]] = [[] for _ in range(peers)]
+    for peer in range(peers):
+        for _ in range(6 + (peer & 1)):
+            other = rng.randrange(peers)
+            if other != peer and len(links[other]) < 24 and all(known != other for known, _ in links[peer]):
+                links[peer].append((other, Direction.OUT))
+                links[other].append((peer, Direction.IN))
+    return links
+
+
+def fill(peer_map: PeerMap, peers: int) -> float:
+    """Apply one record per peer and return the seconds of CPU it took, records being made apart."""
+    ids, links = peer_ids(peers), topology(peers)
+    made: dict[PeerId, int] = {}
+
+    def record(number: int) -> Record:
+        peer = PeerId(ids[32 * number : 32 * number + 32])
+        entries = sorted((ids[32 * other : 32 * other + 12], direction) for other, direction in links[number])
+        return Record(
+            network=Hash32(bytes(32)),
+            peer=peer,
+            born=Millis(NOW - 10_000_000),
+            seq=Millis(NOW - number % 1000),
+            nonce=number,
+            epoch=epoch_of(peer, NOW),
+            flags=Flags.PUBLIC,
+            uplink=5,
+            tags=(1, 2, 3),
+            links=tuple(Link(prefix, direction, 7) for prefix, direction in entries),
+            signature=bytes(64),
+        )
+
+    peer_map._reread = lambda peer: record(made[peer]) if peer in made else None  # no archive here
+    spent = 0.0
+    for number in range(peers):
+        one = record(number)
+        made[one.peer] = number
+        begun = time.process_time()
+        outcome = peer_map.apply(one, NOW)
+        spent += time.process_time() - begun
+        assert outcome.refusal is None
+    return spent
+
+
+def grown(peers: int, path: str) -> dict[str, float]:
+    """Build a map record by record and write its snapshot."""
+    peer_map = PeerMap(SECRET, lambda _: None)
+    spent = fill(peer_map, peers)
+    confirmed = int(peer_map.adjacency().nnz)
+    raw = peer_map.snapshot()
+    Path(path).write_bytes(raw)
+    return {"apply_us": spent / peers * 1e6, "disk": len(raw) / peers, "degree": confirmed / peers}
+
+
+def warm_up() -> None:
+    """Use every path once on a small map: code and libraries loaded by first use are not the map's."""
+    small = PeerMap(SECRET, lambda _: None)
+    fill(small, 1000)
+    small = PeerMap(SECRET, lambda _: None, snapshot=small.snapshot())
+    small.adjacency()
+    small.ids()
+
+
+def loaded(peers: int, path: str) -> dict[str, float]:
+    """Load a snapshot and say what it costs."""
+    warm_up()
+    raw = Path(path).read_bytes()
+    before = resident()
+    begun = time.process_time()
+    peer_map = PeerMap(SECRET, lambda _: None, snapshot=raw)
+    spent = time.process_time() - begun
+    after = resident()
+    table = peer_map.table()
+    sample = [table.peer(at) for at in range(0, peers, max(1, peers // 10_000))]
+    del table
+    begun = time.process_time()
+    for peer in sample:
+        peer_map.degree(peer)
+    lookup = (time.process_time() - begun) / len(sample)
+    begun = time.process_time()
+    peer_map.adjacency()
+    del sample
+    adjacency = time.process_time() - begun
+    return {
+        "resident": (after - before) / peers,
+        "after_views": (resident() - before) / peers,
+        "load_s": spent,
+        "lookup_us": lookup * 1e6,
+        "adjacency_s": adjacency,
+    }
+
+
+def regrown(peers: int, path: str) -> dict[str, float]:
+    """Load a snapshot, then take a newer record of every tenth peer: pools and index as they are in use."""
+    warm_up()
+    raw = Path(path).read_bytes()
+    before = resident()
+    peer_map = PeerMap(SECRET, lambda _: None, snapshot=raw)
+    table = peer_map.table()
+    for at in range(0, peers, 10):
+        peer = table.peer(at)
+        facts = peer_map.facts(peer)
+        assert facts is not None
+        links = sorted((link.peer[:12], link.direction) for link in peer_map.neighbours(peer))[1:]
+        peer_map.apply(
+            Record(
+                network=Hash32(bytes(32)),
+                peer=peer,
+                born=facts.born,
+                seq=NOW,
+                nonce=1,
+                epoch=facts.epoch,
+                flags=facts.flags,
+                uplink=facts.uplink,
+                tags=facts.tags,
+                links=tuple(Link(prefix, direction, 7) for prefix, direction in links),
+                signature=bytes(64),
+            ),
+            Millis(NOW + 1000),
+        )
+    del table
+    return {"in_use": (resident() - before) / peers}
+
+
+def python_sets(peers: int, path: str) -> dict[str, float]:
+    """Hold the same links as sets of ids in a dictionary: what a map without arrays costs."""
+    links = topology(peers)
+    raw = peer_ids(peers)
+    before = resident()
+    ids = [raw[32 * number : 32 * number + 32] for number in range(peers)]
+    held = {ids[number]: {ids[other] for other, _ in entry} for number, entry in enumerate(links)}
+    assert len(held) == peers
+    return {"sets": (resident() - before) / peers}
+
+
+def apart(job: Callable[[int, str], dict[str, float]], peers: int, path: str) -> dict[str, float]:
+    """Run a measurement in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(job, (peers, path))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--peers", type=int, action="append", help="map size, may be repeated (default 100,000)")
+    parser.add_argument("--no-sets", action="store_true", help="leave out the comparison with Python sets")
+    options = parser.parse_args()
+    for peers in options.peers or [100_000]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(Path(folder) / "map")
+            figures = apart(grown, peers, path) | apart(loaded, peers, path) | apart(regrown, peers, path)
+        if not options.no_sets:
+            figures |= apart(python_sets, peers, "")
+        print(f"{peers:>9,} peers, mean degree {figures['degree']:.1f}")
+        print(f"  resident memory per peer, loaded       {figures['resident']:8.1f} B")
+        print(f"  the same after views were made and freed {figures['after_views']:6.1f} B")
+        print(f"  the same after a tenth was replaced    {figures['in_use']:8.1f} B")
+        if "sets" in figures:
+            print(f"  Python sets of ids                     {figures['sets']:8.1f} B")
+        print(f"  on disk per peer                       {figures['disk']:8.1f} B")
+        print(f"  load                                   {figures['load_s']:8.2f} s CPU")
+        print(f"  take a record (decoded, checked)       {figures['apply_us']:8.1f} µs")
+        print(f"  look up a degree by id                 {figures['lookup_us']:8.2f} µs")
+        print(f"  adjacency matrix                       {figures['adjacency_s']:8.2f} s CPU")
+
+
+if __name__ == "__main__":
+    main()
