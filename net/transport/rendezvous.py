@@ -91,7 +91,8 @@ class _BoundedServer(web.Server):
         network = network_of(peer[0]) if peer else ""
         if len(self._networks) >= CONNECTIONS_MAX or self._per_network[network] >= CONNECTIONS_PER_NETWORK_MAX:
             self.refused += 1
-            transport.abort()
+            # not at once: aiohttp has yet to start its task for the connection, and asserts that it is still there
+            asyncio.get_running_loop().call_soon(transport.abort)
             return
         self.accepted += 1
         self._networks[handler] = network

@@ -1,6 +1,7 @@
 """A real aiortc peer that breaks the rules costs itself its link, and the loop stays responsive."""
 
 import asyncio
+import gc
 import socket
 
 import pytest
@@ -101,7 +102,9 @@ async def send_data(foreign: Foreign, number: int, data: bytes, *, flags: int, s
         (a_truncated_chunk, "in SCTP"),
     ],
 )
-async def test_a_peer_that_breaks_a_rule_loses_its_link(misbehave: Sender, reason: str) -> None:
+async def test_a_peer_that_breaks_a_rule_loses_its_link(
+    misbehave: Sender, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with Foreign(Role.ANSWERER) as foreign, Stopwatch() as watch:
         await misbehave(foreign)
         await until(lambda: foreign.owner.reason is not None)
@@ -113,6 +116,8 @@ async def test_a_peer_that_breaks_a_rule_loses_its_link(misbehave: Sender, reaso
         assert sum(len(c.user_data) for s in sctp._inbound_streams.values() for c in s.reassembly) <= 300_000
         assert len(sctp._data_channels) <= 1
     assert watch.longest < BLOCKED_MAX
+    gc.collect()  # a task that failed unseen would be logged here
+    assert [record.getMessage() for record in caplog.records] == [], "a peer must not be able to fill the log"
 
 
 async def closes_its_channel(foreign: Foreign) -> None:

@@ -83,7 +83,9 @@ async def test_a_silent_connection_is_dropped(monkeypatch: pytest.MonkeyPatch) -
     await server.close()
 
 
-async def test_connections_of_one_network_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connections_of_one_network_are_bounded(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(rendezvous, "CONNECTIONS_PER_NETWORK_MAX", 3)
     server = await open_rendezvous(HOST, 0, echo)
     held = [await asyncio.open_connection(HOST, server.port) for _ in range(5)]
@@ -94,6 +96,9 @@ async def test_connections_of_one_network_are_bounded(monkeypatch: pytest.Monkey
     await until(lambda: server.statistics().open == 0)
     assert await call_rendezvous(url(server), b"again") == b"127.0.0.1 again"
     await server.close()
+    held.clear()
+    gc.collect()  # a task that failed unseen would be logged here
+    assert [record.getMessage() for record in caplog.records] == []
 
 
 async def test_an_oversized_request_is_not_handed_on() -> None:
