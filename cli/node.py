@@ -29,6 +29,7 @@ from cli.config import NodeConfig
 from cli.datadir import DataDir, load_identity, load_token, make_datadir
 from cli.exit_codes import ExitCode
 from cli.services.chain import ChainService, HeadChange
+from cli.services.consensus_watch import ConsensusWatch
 from cli.services.exchange import ExchangeService
 from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission
 from cli.services.hub import Hub
@@ -44,6 +45,9 @@ from net.core.effects import Alarm, LinkKind, Priority
 from net.core.identity.identity import Identity
 from net.core.mesh import Mesh
 from net.rpc.events import Events
+from net.rpc.metrics import families
+from net.rpc.metrics.exposition import Source
+from net.rpc.metrics.server import MetricsServer
 from net.rpc.ports import RpcParts
 from net.rpc.server import RpcServer
 from net.transport.driver import Driver
@@ -229,10 +233,13 @@ class Node:
         if self._mining is not None:
             self._mining.ask_draws_of(self._tickets.best_draw)
         self._hub.connect(self._exchange, self._tickets, self._reconsider_mining, self._alarm)
-        for listener in (self._tickets, self._mining, self):
+        self._watch = ConsensusWatch(params, self._view)
+        for listener in (self._watch, self._tickets, self._mining, self):
             if listener is not None:
                 self._chain.listen(listener)
+        self._node_facts = NodeFacts(params, self._started_at, self._exchange, self._roles)
         self._rpc = self._make_rpc()
+        self._metrics = self._make_metrics()
 
     def stop(self) -> None:
         """End `run`: the operator asked."""
@@ -260,10 +267,15 @@ class Node:
                     port = await self._rpc.open()
                     log.info("JSON-RPC at http://%s:%d, WebSocket at /ws", self._config.rpc_host, port)
                     running.append(tasks.create_task(self._rpc.run(), name="rpc"))
+                if self._metrics is not None:
+                    port = await self._metrics.open()
+                    log.info("metrics at http://%s:%d/metrics", self._config.metrics_host, port)
                 self._reconsider_mining()
                 await self._stopping.wait()
                 log.info("stopping")
             finally:
+                if self._metrics is not None:
+                    await self._metrics.close()
                 self._chain.stop()
                 self._exchange.stop()
                 self._tickets.stop()
@@ -285,13 +297,38 @@ class Node:
             chain=self._view,
             pool=self._pool,
             submitter=Submission(self._params, self._pool, self._exchange, self._driver.mesh_time, self._took),
-            node=NodeFacts(self._params, self._started_at, self._exchange, self._roles),
+            node=self._node_facts,
             network=NetworkFacts(self._identity.peer, self._driver, self._exchange.peer_height),
             mining=None if self._mining is None else MiningFacts(self._params, self._mining),
             admin=Admin(self._mesh, self._clock),
         )
         return RpcServer(
             parts, rpc_policy(self._config, load_token(self._disk.datadir)), self._events, clock=self._clock
+        )
+
+    def _make_metrics(self) -> MetricsServer | None:
+        config = self._config
+        if not config.metrics_host:
+            return None
+        rpc, mining = self._rpc, self._mining
+        sources = [
+            Source(families.IMPORTER, self._importer.statistics),
+            Source(families.MEMPOOL, self._pool.statistics),
+            Source(families.EXCHANGE, self._exchange.statistics),
+            Source(families.CONSENSUS, self._watch.statistics),
+            Source(families.MINER, lambda: None if mining is None else mining.statistics()),
+            Source(families.TICKETS, self._tickets.statistics),
+            Source(families.RPC, lambda: None if rpc is None else rpc.statistics()),
+            Source(families.LINKS, self._driver.statistics),
+            Source(families.MESH, self._mesh.statistics),
+        ]
+        return MetricsServer(
+            config.metrics_host,
+            config.metrics_port,
+            sources,
+            chain=self._view,
+            node=self._node_facts,
+            events=self._events,
         )
 
     # what happens

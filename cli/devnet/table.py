@@ -59,9 +59,7 @@ def _watch_lines(supervisor: Supervisor, stopping: threading.Event) -> None:
         for row in rows:
             if row.exit_code is not None and row.plan.index not in told:
                 told.add(row.plan.index)
-                click.echo(
-                    f"node {row.plan.index} has ended (exit code {row.exit_code}); see {row.plan.log_file}"
-                )
+                click.echo(f"node {row.plan.index} has ended (exit code {row.exit_code}); see {row.plan.log_file}")
         height = max((_height(row) for row in rows), default=-1)
         if height > seen:
             seen = height

@@ -8,6 +8,7 @@ from chain.block import Block
 from chain.exchange import effects as out
 from chain.exchange import work
 from chain.exchange.exchange import Exchange
+from chain.exchange.statistics import ExchangeStatistics
 from chain.exchange.topics import Topic
 from chain.mempool.pool import Mempool
 from chain.params import ChainParams
@@ -148,6 +149,10 @@ class ExchangeService:
     def progress(self) -> out.SyncProgress | None:
         """Return how far the catch-up is, None when there is none."""
         return self._progress
+
+    def statistics(self) -> ExchangeStatistics:
+        """Return the counters."""
+        return self._exchange.statistics()
 
     def peer_height(self, peer: PeerId) -> int | None:
         """Return the best height that a neighbour told of."""
