@@ -18,6 +18,7 @@ from chain.receipt import Receipt, decode_receipts
 from chain.rules import InvalidTransaction
 from chain.state import State
 from chain.transaction import SignedTransaction, Transaction, recover_sender
+from chain.trie_nodes import NodeCache
 
 SENDERS_CACHE = 16_384
 """Senders remembered, at most twice as many: 200 bytes each. Recovering one takes 65 µs."""
@@ -25,6 +26,10 @@ SENDERS_CACHE = 16_384
 BODIES_CACHE = 32
 """Decoded bodies and receipts remembered, at most twice as many: a wallet asks for the same block several times. A full
 block has 5,700 transactions, 8 MB decoded; such blocks are rare."""
+
+READER_CACHE_NODES = 8_192
+"""Decoded state nodes, up to twice as many, that all readers share: what wallets poll, about 16 MB at most. Without it
+a balance costs 60 µs of decoding, with it 10."""
 
 
 class HeadSource(Protocol):
@@ -43,6 +48,7 @@ class ChainView:
         self._heads = heads
         self._senders: Cache[Hash32, Address] = Cache(SENDERS_CACHE)
         self._bodies: Cache[Hash32, tuple[Transaction, ...]] = Cache(BODIES_CACHE)
+        self._nodes = NodeCache(READER_CACHE_NODES)
         self._receipts: Cache[Hash32, tuple[Receipt, ...]] = Cache(BODIES_CACHE)
 
     @property
@@ -148,7 +154,7 @@ class ChainView:
 
         Old states are kept for every stored block; reading a node that is missing raises `trie.MissingNode`.
         """
-        return State(self._store, block.header.state_root)
+        return State(self._store, block.header.state_root, self._nodes)
 
     def supply(self, block: ChainedHeader) -> Supply:
         """Return what has been issued and burnt up to a stored block."""

@@ -87,13 +87,13 @@ class Dispatcher:
         """Return the text of the answer, None if none is wanted (notifications)."""
         if request.refused is not None:
             return self._refuse(_NULL_ID, request.refused)
+        if request.batch is None:
+            return await self._call(request.single, caller)
         try:
             async with asyncio.timeout(self._limits.call_timeout / 1000):
-                if request.batch is None:
-                    return await self._call(request.single, caller)
                 return await self._batch(request.batch, caller)
         except TimeoutError:
-            return self._refuse(_NULL_ID, RpcError(TIMED_OUT, "request timed out"))
+            return self._refuse(_NULL_ID, _timed_out())
 
     async def _batch(self, calls: list[object], caller: Caller) -> bytes | None:
         answers: list[bytes] = []
@@ -160,10 +160,13 @@ class Dispatcher:
             arguments.insert(0, caller)
         if method.where is Where.LOOP:
             return cast(Json, method.run(*arguments))
-        if method.where is Where.WORKER:
-            work = cast("Callable[..., Json]", method.run)
-            return await self._workers.run(work, *arguments)
-        return await cast("Awaitable[Json]", method.run(*arguments))
+        try:
+            async with asyncio.timeout(self._limits.call_timeout / 1000):
+                if method.where is Where.WORKER:
+                    return await self._workers.run(cast("Callable[..., Json]", method.run), *arguments)
+                return await cast("Awaitable[Json]", method.run(*arguments))
+        except TimeoutError:
+            raise _timed_out() from None
 
     def _refuse(self, call_id: bytes, error: RpcError) -> bytes:
         self._errors[error.code] += 1
@@ -198,6 +201,10 @@ def _id(value: object) -> bytes | None:
     if isinstance(value, str | float | bool):
         return dump(value)
     return None
+
+
+def _timed_out() -> RpcError:
+    return RpcError(TIMED_OUT, "request timed out")
 
 
 def _answerable(error: NodeError) -> RpcError:

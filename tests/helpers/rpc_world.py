@@ -15,6 +15,7 @@ import aiohttp
 
 from chain.block import ChainedHeader, encode_header
 from chain.fees import next_base_fee
+from chain.genesis import Genesis
 from chain.importer import Importer
 from chain.mempool.policy import MempoolPolicy
 from chain.mempool.pool import Mempool
@@ -43,6 +44,7 @@ from net.rpc.server import RpcServer
 from net.rpc.services import Services, make_services
 from storage.chain_store import ChainStore
 from storage.journal import Journal
+from storage.kv import KeyValueStore
 from storage.memory import MemoryStore
 from tests.helpers.chain_builder import Built, ChainBuilder
 
@@ -132,11 +134,18 @@ class FakeAdmin:
 class World:
     """The parts of a node and the hub that joins them."""
 
-    def __init__(self, limits: RpcLimits | None = None, policy: RpcPolicy | None = None) -> None:
-        self.builder = ChainBuilder()
+    def __init__(
+        self,
+        limits: RpcLimits | None = None,
+        policy: RpcPolicy | None = None,
+        *,
+        genesis: Genesis | None = None,
+        store: KeyValueStore | None = None,
+    ) -> None:
+        self.builder = ChainBuilder(genesis)
         self.params = self.builder.params
         self.now = Millis(self.builder.root.time)
-        self.store = ChainStore(MemoryStore())
+        self.store = ChainStore(store or MemoryStore())
         self.importer = Importer(self.params, self.builder.genesis, self.store, self.builder.rules)
         self.view = ChainView(self.store, self.params, self.importer)
         self.pool = Mempool(
