@@ -15,6 +15,7 @@ from typing import Any
 
 from aioice import ice
 
+from chain.primitives.errors import ConfigError
 from net.transport.sdp import Candidate
 
 DATAGRAM_MAX = 1500
@@ -40,7 +41,17 @@ class IceSettings:
     addresses: tuple[str, ...]
     """Local IP addresses on which links listen, one UDP port each and per link."""
     stun: tuple[str, int] | None = None
-    """IP address and UDP port of a STUN server that tells our public address, None for none. IPv4 only (aioice)."""
+    """Host (IPv4 address or name) and UDP port of a STUN server that tells our public address, None for none."""
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` that names the first setting out of range."""
+        for address in self.addresses:
+            try:
+                ip_address(address)
+            except ValueError:
+                raise ConfigError(f"link address {address!r} is not an IP address") from None
+        if self.stun is not None and (not self.stun[0] or ":" in self.stun[0] or not 0 < self.stun[1] < 65536):
+            raise ConfigError(f"STUN server {self.stun[0]}:{self.stun[1]} is not an IPv4 host and a port")
 
 
 def machine_addresses() -> tuple[str, ...]:

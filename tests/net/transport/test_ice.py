@@ -2,9 +2,11 @@
 
 import asyncio
 
+import pytest
 from aioice import ice
 
-from net.transport.ice import gathering_on, machine_addresses, reachable
+from chain.primitives.errors import ConfigError
+from net.transport.ice import IceSettings, gathering_on, machine_addresses, reachable
 from net.transport.sdp import Candidate, CandidateKind
 
 
@@ -34,3 +36,11 @@ async def test_nodes_in_one_process_gather_on_their_own_addresses() -> None:
     assert (one, other) == (["127.0.0.1"], ["127.0.0.2"])
     with gathering_on(("127.0.0.1", "::1")):
         assert ice.get_host_addresses(use_ipv4=False, use_ipv6=True) == ["::1"]
+
+
+def test_settings_out_of_range_are_named() -> None:
+    with pytest.raises(ConfigError, match="'localhost'"):
+        IceSettings(("127.0.0.1", "localhost"))
+    for stun in (("::1", 6369), ("", 6369), ("192.0.2.1", 0)):
+        with pytest.raises(ConfigError, match="STUN"):
+            IceSettings((), stun=stun)
