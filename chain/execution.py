@@ -204,10 +204,10 @@ def execute_block(
     builder = BodyBuilder(state, facts, params)
     for index, signed in enumerate(transactions):
         try:
-            lacking = builder.has_room(signed.tx)
-            if lacking is not None:
+            if not builder.add(signed):
+                lacking = builder.has_room(signed.tx)
+                assert lacking is not None, "what is not added lacks room"
                 raise InvalidBlock(lacking, detail=f"at transaction {index}")
-            builder.add(signed)
         except InvalidTransaction as error:
             raise InvalidBlock(Rule.TRANSACTION, detail=f"transaction {index}: {error}") from error
     return builder.finish(transactions_root)

@@ -13,6 +13,8 @@ from chain.transaction import TxType
 
 BLOOM_BYTES = 256
 EMPTY_BLOOM = bytes(BLOOM_BYTES)
+_BLOOM_HEAD = b"\xb9\x01\x00"
+"""RLP head of 256 bytes."""
 
 MAX_RECEIPTS_BYTES = 16 * 1024 * 1024
 """Longest encoding of a block's receipts: 5,714 transactions (120 million gas) need under 3 MiB with their logs."""
@@ -71,14 +73,10 @@ def make_receipt(kind: TxType, *, succeeded: bool, cumulative_gas_used: Gas, log
 
 def receipt_envelope(receipt: Receipt) -> bytes:
     """Return the receipt as the receipts trie holds it: RLP, behind the type byte unless legacy (EIP-2718)."""
-    payload = rlp.encode(
-        (
-            b"\x01" if receipt.succeeded else b"",
-            rlp.encode_int(receipt.cumulative_gas_used),
-            receipt.bloom,
-            [(log.address, log.topics, log.data) for log in receipt.logs],
-        )
-    )
+    logs = rlp.encode([(log.address, log.topics, log.data) for log in receipt.logs]) if receipt.logs else b"\xc0"
+    gas = rlp.encode(rlp.encode_int(receipt.cumulative_gas_used))
+    fields = (b"\x01" if receipt.succeeded else b"\x80") + gas + _BLOOM_HEAD + receipt.bloom + logs
+    payload = rlp.list_head(len(fields)) + fields
     return payload if receipt.type is TxType.LEGACY else bytes((receipt.type,)) + payload
 
 

@@ -66,9 +66,9 @@ class AccountProof:
 
 def encode_account(account: Account) -> bytes:
     """Return what the state trie holds."""
-    return rlp.encode(
-        (rlp.encode_int(account.nonce), rlp.encode_int(account.balance), account.storage_root, account.code_hash)
-    )
+    numbers = rlp.encode(rlp.encode_int(account.nonce)) + rlp.encode(rlp.encode_int(account.balance))
+    payload = numbers + b"\xa0" + account.storage_root + b"\xa0" + account.code_hash
+    return rlp.list_head(len(payload)) + payload
 
 
 def decode_account(raw: bytes) -> Account:
@@ -200,9 +200,10 @@ class State:
             new.update(nodes)
             self._accounts[address] = replace(self.account(address), storage_root=root)
             self._changed[address] = None
-        for address in self._changed:
-            account = self._accounts[address]
-            self._trie.put(keccak256(address), b"" if account.is_empty else encode_account(account))
+        changed = ((address, self._accounts[address]) for address in self._changed)
+        self._trie.put_many(
+            (keccak256(address), b"" if account.is_empty else encode_account(account)) for address, account in changed
+        )
         self._root, nodes = self._trie.commit()
         new.update(nodes)
         self._changed.clear()

@@ -4,7 +4,7 @@ Keys are taken as they are; `state` hashes its keys first (a secure trie). `orde
 transactions or receipts of a block.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from chain.ports import NodeReader
 from chain.primitives import rlp
@@ -72,6 +72,18 @@ class Trie:
             self._root = self._put(self._root, to_nibbles(key), value)
         else:
             self.delete(key)
+
+    def put_many(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set the values of many keys, each given once; faster than one by one, since every fork is visited once."""
+        items: list[tuple[bytes, bytes]] = []
+        for key, value in entries:
+            if value:
+                items.append((to_nibbles(key), value))
+            else:
+                self.delete(key)
+        items.sort()
+        if items:
+            self._root = self._put_sorted(self._root, items, 0)
 
     def delete(self, key: bytes) -> None:
         """Remove a key if it is there. Raises `MissingNode`."""
@@ -163,6 +175,35 @@ class Trie:
             return link if changed is node.child else Extension(node.path, changed)
         return _split(node.path, Extension, node.child, path, value)
 
+    def _put_sorted(self, link: Link, items: list[tuple[bytes, bytes]], at: int) -> Node | bytes:
+        """Do what `_put` does for each of `items`, sorted by path; their first `at` nibbles lead to `link`."""
+        if len(items) == 1:
+            path, value = items[0]
+            return self._put(link, path[at:], value)
+        node: Node | None = None if link is None else self._resolve(link)
+        if node is None:
+            common = _common(items[0][0], items[-1][0], at)
+            if common:
+                return Extension(items[0][0][at : at + common], self._put_sorted(None, items, at + common))
+            node = Branch([None] * 16, b"")
+        elif type(node) is not Branch:
+            for path, value in items:
+                link = self._put(link, path[at:], value)
+            assert link is not None
+            return link
+        for nibble, group in _grouped(items, at):
+            if nibble is None:
+                if node.value != group[0][1]:
+                    node = _owned_branch(node)
+                    node.value = group[0][1]
+                continue
+            child = node.children[nibble]
+            after = self._put_sorted(child, group, at + 1)
+            if after is not child:
+                node = _owned_branch(node)
+                node.children[nibble] = after
+        return node if node.dirty or link is None else link
+
     def _delete(self, link: Link, path: bytes) -> Link:
         """Return what stands in place of `link`; `link` itself if nothing below changed or it was changed in place."""
         if link is None:
@@ -219,15 +260,35 @@ def _owned_branch(node: Branch) -> Branch:
     return node if node.dirty else Branch(node.children.copy(), node.value)
 
 
+def _common(first: bytes, last: bytes, at: int) -> int:
+    """Return how many nibbles from `at` on two paths share."""
+    end = min(len(first), len(last))
+    place = at
+    while place < end and first[place] == last[place]:
+        place += 1
+    return place - at
+
+
+def _grouped(items: list[tuple[bytes, bytes]], at: int) -> Iterator[tuple[int | None, list[tuple[bytes, bytes]]]]:
+    """Yield runs of sorted items by their nibble at `at`; None for the item whose path ends there."""
+    start = 0
+    if len(items[0][0]) == at:
+        yield None, items[:1]
+        start = 1
+    while start < len(items):
+        nibble = items[start][0][at]
+        end = start + 1
+        while end < len(items) and items[end][0][at] == nibble:
+            end += 1
+        yield nibble, items[start:end]
+        start = end
+
+
 def _split(
     old_path: bytes, kind: type[Leaf] | type[Extension], old: Link, path: bytes, value: bytes
 ) -> Branch | Extension:
     """Return the fork between a leaf (`old` its value) or extension (`old` its child) and a new key."""
-    common = 0
-    for ours, theirs in zip(old_path, path, strict=False):
-        if ours != theirs:
-            break
-        common += 1
+    common = _common(old_path, path, 0)
     branch = Branch([None] * 16, b"")
     rest = old_path[common:]
     if kind is Leaf:
@@ -255,6 +316,5 @@ class _NoNodes:
 def ordered_root(values: Sequence[bytes]) -> Hash32:
     """Return the root of the trie from RLP(index) to value: transactions and receipts of a block."""
     trie = Trie(_NoNodes(), EMPTY_ROOT, NodeCache(0))
-    for index, value in enumerate(values):
-        trie.put(rlp.encode(rlp.encode_int(index)), value)
+    trie.put_many((rlp.encode(rlp.encode_int(index)), value) for index, value in enumerate(values))
     return trie.commit()[0]

@@ -128,15 +128,13 @@ def encode_node(node: Node, new: dict[Hash32, bytes], cache: NodeCache) -> bytes
                 if len(reference) == HASHED_REFERENCE_BYTES:
                     children[index] = reference[1:]
                 parts.append(reference)
-        parts.append(rlp.encode(node.value))
+        parts.append(rlp.encode(node.value) if node.value else b"\x80")
         payload = b"".join(parts)
     elif type(node) is Leaf:
         payload = rlp.encode(pack_path(node.path, is_leaf=True)) + rlp.encode(node.value)
     else:
         assert type(node) is Extension
-        child = node.child
-        assert child is not None
-        reference = b"\xa0" + child if type(child) is bytes else _reference(child, new, cache)
+        reference = _reference(node.child, new, cache)
         if len(reference) == HASHED_REFERENCE_BYTES:
             node.child = reference[1:]
         payload = rlp.encode(pack_path(node.path, is_leaf=False)) + reference
@@ -145,7 +143,10 @@ def encode_node(node: Node, new: dict[Hash32, bytes], cache: NodeCache) -> bytes
 
 
 def _reference(child: Link, new: dict[Hash32, bytes], cache: NodeCache) -> bytes:
-    assert isinstance(child, Leaf | Extension | Branch)
+    if type(child) is bytes:
+        return b"\xa0" + child
+    assert child is not None
+    assert not isinstance(child, bytes)
     raw = encode_node(child, new, cache)
     if len(raw) < 32:
         return raw

@@ -22,22 +22,29 @@ def encode(item: Item) -> bytes:
     """Return the one encoding of an item."""
     if isinstance(item, bytes):
         size = len(item)
-        if size == 1 and item[0] < 0x80:
-            return item
-        return (bytes((0x80 + size,)) if size < 56 else _long_head(size, 0xB7)) + item
+        if size < 56:
+            if size == 1 and item[0] < 0x80:
+                return item
+            return _STRING_HEADS[size] + item
+        return _long_head(size, 0xB7) + item
     payload = b"".join([encode(part) for part in item])
-    size = len(payload)
-    return (bytes((0xC0 + size,)) if size < 56 else _long_head(size, 0xF7)) + payload
+    return list_head(len(payload)) + payload
+
+
+_STRING_HEADS = tuple(bytes((0x80 + size,)) for size in range(56))
+_LIST_HEADS = tuple(bytes((0xC0 + size,)) for size in range(56))
 
 
 def _long_head(size: int, offset: int) -> bytes:
+    if size < 256:
+        return bytes((offset + 1, size))
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes((offset + len(length),)) + length
 
 
 def list_head(size: int) -> bytes:
     """Return what stands before a list whose encoded items take `size` bytes together."""
-    return bytes((0xC0 + size,)) if size < 56 else _long_head(size, 0xF7)
+    return _LIST_HEADS[size] if size < 56 else _long_head(size, 0xF7)
 
 
 def encode_int(number: int) -> bytes:
@@ -75,8 +82,19 @@ def _decode_at(raw: bytes, start: int, limit: int, depth: int) -> tuple[Decoded,
         raise Malformed("RLP nested too deep")
     items: list[Decoded] = []
     while body < end:
-        item, body = _decode_at(raw, body, end, depth - 1)
-        items.append(item)
+        first = raw[body]
+        if first < 0x80:
+            items.append(raw[body : body + 1])
+            body += 1
+        elif first < 0xB8 and first != 0x81:  # the short strings that nearly all items are, without a call
+            start = body + 1
+            body = start + first - 0x80
+            if body > end:
+                raise Malformed("RLP length passes the end")
+            items.append(raw[start:body])
+        else:
+            item, body = _decode_at(raw, body, end, depth - 1)
+            items.append(item)
     return items, end
 
 

@@ -70,8 +70,11 @@ _values = st.one_of(st.just(b""), st.binary(min_size=1, max_size=3), st.binary(m
 @given(
     st.lists(st.lists(st.tuples(_keys, _values), max_size=8), max_size=6),
     st.sampled_from([0, 4, 1000]),
+    st.booleans(),
 )
-def test_same_roots_nodes_and_values_as_py_trie(batches: list[list[tuple[bytes, bytes]]], cache_nodes: int) -> None:
+def test_same_roots_nodes_and_values_as_py_trie(
+    batches: list[list[tuple[bytes, bytes]]], cache_nodes: int, at_once: bool
+) -> None:
     nodes = Nodes()
     cache = NodeCache(cache_nodes)
     root = EMPTY_ROOT
@@ -79,8 +82,11 @@ def test_same_roots_nodes_and_values_as_py_trie(batches: list[list[tuple[bytes, 
     model: dict[bytes, bytes] = {}
     for batch in batches:
         trie = Trie(nodes, root, cache)
+        if at_once:
+            trie.put_many(dict(batch).items())
         for key, value in batch:
-            trie.put(key, value)
+            if not at_once:
+                trie.put(key, value)
             if value:
                 other[key] = value
             elif model.get(key):
