@@ -16,7 +16,7 @@ from chain.exchange.ports import BlockSource, PoolReader, StakeSource
 from chain.exchange.serve import BUSY, Server
 from chain.exchange.statistics import ExchangeStatistics
 from chain.exchange.sync import Sync
-from chain.exchange.topics import Topic
+from chain.exchange.topics import NO_ANSWER, Topic
 from chain.exchange.transactions import Transactions
 from chain.params import ChainParams
 from chain.ports import SealRules
@@ -36,8 +36,9 @@ RECENT_BODIES_MAX = 8
 BUSY_REST = Millis(1_000)
 """How long a neighbour that has no budget left for us is not asked for bodies or headers: it refills every second."""
 
-SILENCE_REST = Millis(60_000)
-"""How long a neighbour that did not answer in time is not asked for bodies or headers."""
+SILENCE_REST = Millis(20_000)
+"""How long a neighbour that did not answer in time is not asked for bodies or headers: others are tried meanwhile, and
+when all of them were silent, as after a suspended laptop wakes, the node is not left behind for long."""
 
 
 class Exchange:
@@ -139,9 +140,10 @@ class Exchange:
         peer = self._asks.close(tag)
         if peer is None:
             return []
-        neighbour = self._neighbours.get(peer)
-        if reason == BUSY and neighbour is not None:
-            neighbour.rests_until = Millis(max(neighbour.rests_until, now + BUSY_REST))
+        if reason == NO_ANSWER:
+            return self._silent(tag, peer, now)
+        if reason == BUSY:
+            self._rest(peer, BUSY_REST, now)
         return self._dispatch_failure(tag, now)
 
     # results of work
@@ -199,11 +201,7 @@ class Exchange:
         for tag in self._asks.expired(now):
             peer = self._asks.close(tag)
             if peer is not None:
-                neighbour = self._neighbours.get(peer)
-                if neighbour is not None:
-                    neighbour.rests_until = Millis(now + SILENCE_REST)
-                effects.append(Penalise(peer, Penalty.STRIKE, "no answer in time"))
-                effects += self._dispatch_failure(tag, now)
+                effects += self._silent(tag, peer, now)
         effects += self._neighbours.tick(now)
         effects += self._blocks.tick(now)
         effects += self._transactions.tick(now)
@@ -263,6 +261,16 @@ class Exchange:
     def _fail(self, tag: Tag, now: Millis) -> list[Effect]:
         self._asks.close(tag)
         return self._dispatch_failure(tag, now)
+
+    def _silent(self, tag: Tag, peer: PeerId, now: Millis) -> list[Effect]:
+        if not self._neighbours.owns(tag):
+            self._rest(peer, SILENCE_REST, now)
+        return [Penalise(peer, Penalty.STRIKE, NO_ANSWER), *self._dispatch_failure(tag, now)]
+
+    def _rest(self, peer: PeerId, length: Millis, now: Millis) -> None:
+        neighbour = self._neighbours.get(peer)
+        if neighbour is not None:
+            neighbour.rests_until = Millis(max(neighbour.rests_until, now + length))
 
     def _dispatch(self, tag: Tag, peer: PeerId, response: Response, now: Millis) -> list[Effect]:
         if self._neighbours.owns(tag):

@@ -29,7 +29,11 @@ TRANSACTION_MAX_BYTES = 128 << 10
 SYNC_MAX_BYTES = 2 << 20
 """Longest SYNC request or response: the mesh's PAYLOAD_MAX (DESIGN section 3.0)."""
 
-REQUEST_TIMEOUT = Millis(20_000)
+REQUEST_TIMEOUT = Millis(40_000)
 """Longest time a SYNC request is waited for; then its work goes to another peer and this one gets a strike.
 
-A 1 MiB body over an aiortc link on a Raspberry Pi takes 1 to 2 s; ten of those still fit."""
+Two answers of 1.25 MiB at once over the slowest uplink that is worth a link, 64 kB/s. Silence ends earlier: the mesh
+knows whether parts of an answer arrive (`NO_ANSWER`)."""
+
+NO_ANSWER = "no answer in time"
+"""Reason with which the mesh gives up a silent peer (`net.core.app.requests`)."""

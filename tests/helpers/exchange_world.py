@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
+from typing import Protocol
 
 from chain.block import Block, ChainedHeader
 from chain.exchange.effects import (
@@ -26,21 +27,25 @@ from chain.exchange.effects import (
 )
 from chain.exchange.exchange import Exchange
 from chain.exchange.policy import ExchangePolicy
-from chain.exchange.topics import Topic
+from chain.exchange.ports import BlockSource, StakeSource
+from chain.exchange.topics import NO_ANSWER, Topic
 from chain.exchange.work import check_body, check_seals, recover_senders
 from chain.mempool.policy import MempoolPolicy
 from chain.mempool.pool import Mempool
+from chain.ports import SealRules
 from chain.primitives.errors import Penalty
 from chain.primitives.hashing import blake2b_128
 from chain.primitives.peer import PeerId
-from chain.primitives.units import Address, Millis, Wei
+from chain.primitives.units import Millis, Wei
 from chain.rules import InvalidBlock, InvalidTransaction
 from chain.transaction import SignedTransaction
-from chain.verified import ImportStatus
+from chain.verified import ImportStatus, VerifiedBlock
 from tests.helpers.exchange_chain import GENESIS, PARAMS, SmallChain
 from tests.helpers.mempool_fakes import FakeAccounts, FakeJournal
 
 POLICY = ExchangePolicy.for_block_time(Millis(12_000))
+SILENCE = 10_000
+"""ms after which the mesh gives a request up."""
 START = Millis(GENESIS.time)
 
 
@@ -59,14 +64,34 @@ class Fault:
     reason: str
 
 
+class NodeChain(BlockSource, StakeSource, Protocol):
+    """A chain with its importer, as a node of the world holds it."""
+
+    applied: list[SignedTransaction]
+    undone: list[SignedTransaction]
+
+    @property
+    def rules(self) -> SealRules:
+        """Who may seal."""
+
+    def add(self, block: VerifiedBlock, now: Millis) -> ImportStatus:
+        """Import a block. Raises `InvalidBlock`."""
+
+    def ripen(self, now: Millis) -> bool:
+        """Adopt what is ripe; tell whether the head moved."""
+
+    def deadline(self) -> Millis | None:
+        """Return when the next block ripens."""
+
+
 class Node:
     """One node: exchange, chain and pool, and the driver's part of carrying out effects."""
 
-    def __init__(self, world: "World", number: int, chain: SmallChain | None) -> None:
+    def __init__(self, world: "World", number: int, chain: NodeChain | None) -> None:
         self.world = world
         self.number = number
         self.peer = peer_of(number)
-        self.chain = SmallChain() if chain is None else chain
+        self.chain: NodeChain = SmallChain() if chain is None else chain
         self.accounts = FakeAccounts()
         self.pool = Mempool(PARAMS, MempoolPolicy(), FakeJournal(), accounts=self.accounts, base_fee=Wei(10**9))
         self.exchange = Exchange(
@@ -149,8 +174,10 @@ class Node:
                 other = self.links.get(peer)
                 if other is None:
                     world.later(1, lambda: self.do(self.exchange.request_failed(tag, "gone", world.now)))
-                elif not other.is_silent:
+                    return
+                if not other.is_silent:
                     world.send(lambda: other._asked(self, tag, payload))
+                world.later(SILENCE, lambda: self.do(self.exchange.request_failed(tag, NO_ANSWER, world.now)))
             case Reply(request, payload):
                 asker, asked_tag = self._requests.pop(request)
                 answer = self.rewrite(payload)
@@ -217,8 +244,8 @@ class Node:
 class World:
     """Nodes, the bus between them, and the virtual clock."""
 
-    def __init__(self, seed: int, *, loss: float = 0.0) -> None:
-        self.now = START
+    def __init__(self, seed: int, *, loss: float = 0.0, start: Millis = START) -> None:
+        self.now = start
         self.rng = Random(seed)
         self.loss = loss
         self.nodes: list[Node] = []
@@ -227,7 +254,7 @@ class World:
         self._events: list[tuple[Millis, int, Callable[[], None]]] = []
         self._next = 0
 
-    def node(self, chain: SmallChain | None = None) -> Node:
+    def node(self, chain: NodeChain | None = None) -> Node:
         """Add a node, linked to nobody."""
         node = Node(self, len(self.nodes) + 1, chain)
         self.nodes.append(node)
@@ -280,6 +307,7 @@ class World:
         return {fault.peer for fault in self.faults if fault.penalty is Penalty.BAN}
 
 
-def account(number: int) -> Address:
-    """Return an address that has no key."""
-    return Address(bytes((number,)) * 20)
+def small(node: Node) -> SmallChain:
+    """Return the chain of a node that has a small one."""
+    assert isinstance(node.chain, SmallChain)
+    return node.chain

@@ -28,7 +28,7 @@ from chain.primitives.hashing import blake2b_128, keccak256
 from chain.primitives.peer import PeerId
 from chain.primitives.units import GWEI, Hash32, Millis
 from tests.helpers.exchange_chain import GENESIS, SmallChain, grow, next_block, seal_of
-from tests.helpers.exchange_world import START, Node, World, peer_of
+from tests.helpers.exchange_world import START, Node, World, peer_of, small
 from tests.helpers.transactions import key_of, sign
 
 PEER = peer_of(99)
@@ -192,7 +192,7 @@ def ask(exchange: Exchange, payload: bytes, now: Millis = START) -> Effect:
 
 def test_requests_beyond_the_budget_are_refused_and_later_answered() -> None:
     node, exchange = alone()
-    grow(node.chain, 600)
+    grow(small(node), 600)
     everything = encode_request(HeadersRequest((GENESIS.id,), 512))
     answers = [ask(exchange, everything) for _ in range(60)]
     served = [effect for effect in answers if isinstance(effect, Reply)]
@@ -213,7 +213,7 @@ def test_a_stranger_and_garbage_are_refused() -> None:
 
 def test_answers_are_what_was_asked() -> None:
     node, exchange = alone()
-    chain = grow(node.chain, 5)
+    chain = grow(small(node), 5)
 
     def answer(request: HeadersRequest | BodiesRequest | PartsRequest) -> object:
         effect = ask(exchange, encode_request(request))

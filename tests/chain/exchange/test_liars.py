@@ -22,8 +22,8 @@ from chain.primitives.hashing import blake2b_128
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction
 from chain.verified import VerifiedBlock
-from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, SmallChain, grow, next_block
-from tests.helpers.exchange_world import Node, World
+from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, grow, next_block
+from tests.helpers.exchange_world import Node, World, small
 from tests.helpers.transactions import key_of, sign
 
 
@@ -31,8 +31,9 @@ def rewriting(change: Callable[[Response], Response]) -> Callable[[bytes], bytes
     return lambda payload: encode_response(change(decode_response(payload)))
 
 
-def paying(chain: SmallChain, count: int, value: int = 1) -> tuple[SignedTransaction, ...]:
-    """Put blocks with one payment each on a chain."""
+def paying(node: Node, count: int, value: int = 1) -> tuple[SignedTransaction, ...]:
+    """Put blocks with one payment each on a node's chain."""
+    chain = small(node)
     payments = tuple(sign(key_of(1), to=GENESIS.header.miner, nonce=nonce, value=value) for nonce in range(count))
     parent = chain.head()
     for signed in payments:
@@ -52,9 +53,9 @@ def world_with_liar(seed: int, length: int = 40) -> tuple[World, list[Node], Nod
     world = World(seed)
     honest = [world.node(), world.node()]
     for node in honest:
-        grow(node.chain, length)
+        grow(small(node), length)
     liar = world.node()
-    grow(liar.chain, length + 20, extra=b"liar")
+    grow(small(liar), length + 20, extra=b"liar")
     newcomer = world.node()
     world.now = Millis(world.now + 3_600_000)
     world.mesh(honest)
@@ -145,8 +146,8 @@ def test_garbage_answers_ban() -> None:
 def test_a_false_body_bans_its_sender_alone() -> None:
     world = World(8)
     honest, liar, newcomer = world.node(), world.node(), world.node()
-    paying(honest.chain, 30)
-    paying(liar.chain, 30)
+    paying(honest, 30)
+    paying(liar, 30)
     world.now = Millis(world.now + 3_600_000)
     liar.rewrite = rewriting(
         lambda response: (
@@ -164,7 +165,7 @@ def test_a_false_body_bans_its_sender_alone() -> None:
 def test_bodies_that_nobody_gives_end_the_catch_up() -> None:
     world = World(9)
     liar, newcomer = world.node(), world.node()
-    paying(liar.chain, 30)
+    paying(liar, 30)
     world.now = Millis(world.now + 3_600_000)
     liar.rewrite = rewriting(
         lambda response: Bodies(tuple(None for _ in response.bodies)) if isinstance(response, Bodies) else response
@@ -178,8 +179,8 @@ def test_bodies_that_nobody_gives_end_the_catch_up() -> None:
 def test_a_chain_on_an_invalid_block_bans_who_claims_it() -> None:
     world = World(10)
     honest, liar, newcomer = world.node(), world.node(), world.node()
-    paying(honest.chain, 10)
-    paying(liar.chain, 20, FORBIDDEN)
+    paying(honest, 10)
+    paying(liar, 20, FORBIDDEN)
     world.now = Millis(world.now + 3_600_000)
     world.link(newcomer, liar)
     world.run(1_000)

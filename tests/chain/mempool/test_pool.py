@@ -4,7 +4,6 @@ import pytest
 
 from chain.mempool.policy import MempoolPolicy
 from chain.mempool.pool import Mempool
-from chain.params import ChainParams
 from chain.primitives.units import GWEI, Address, Gas, Millis, Wei
 from chain.rules import InvalidTransaction, TxRule
 from chain.transaction import SignedTransaction
@@ -14,16 +13,17 @@ from tests.helpers.transactions import address_of_key, key_of, sign
 
 NOW = Millis(1_000_000)
 BASE = Wei(GWEI)
+DEFAULTS = MempoolPolicy()
 
 
 class Bench:
     """A pool with its fakes."""
 
-    def __init__(self, params: ChainParams = PARAMS, **settings: int) -> None:
+    def __init__(self, policy: MempoolPolicy = DEFAULTS) -> None:
         self.accounts = FakeAccounts()
         self.journal = FakeJournal()
-        self.policy = MempoolPolicy(**settings)  # type: ignore[arg-type] - numbers for NewTypes of numbers
-        self.pool = Mempool(params, self.policy, self.journal, accounts=self.accounts, base_fee=BASE)
+        self.policy = policy
+        self.pool = Mempool(PARAMS, self.policy, self.journal, accounts=self.accounts, base_fee=BASE)
 
     def add(self, *signed: SignedTransaction, local: bool = False) -> None:
         for item in signed:
@@ -133,7 +133,7 @@ def test_ties_go_by_arrival() -> None:
 
 
 def test_the_lowest_tip_leaves_a_full_pool_and_takes_no_dependent_with_it() -> None:
-    bench = Bench(max_transactions=4)
+    bench = Bench(MempoolPolicy(max_transactions=4))
     chain = [plain(1, 0, tip=2 * GWEI), plain(1, 1, tip=9 * GWEI, fee=20 * GWEI)]
     others = [plain(2, 0, tip=3 * GWEI, fee=9 * GWEI), plain(3, 0, tip=5 * GWEI, fee=9 * GWEI)]
     bench.add(*chain, *others)
@@ -145,7 +145,7 @@ def test_the_lowest_tip_leaves_a_full_pool_and_takes_no_dependent_with_it() -> N
 
 
 def test_queued_leave_before_pending() -> None:
-    bench = Bench(max_transactions=2)
+    bench = Bench(MempoolPolicy(max_transactions=2))
     bench.add(plain(1, 5, tip=9 * GWEI, fee=20 * GWEI), plain(2, 0))
     added = bench.pool.add(plain(3, 0), NOW, local=False)
     assert len(added.evicted) == 1
@@ -153,7 +153,7 @@ def test_queued_leave_before_pending() -> None:
 
 
 def test_bytes_are_bounded_too() -> None:
-    bench = Bench(max_bytes=10_000)
+    bench = Bench(MempoolPolicy(max_bytes=10_000))
     for who in range(1, 30):
         bench.pool.add(plain(who, 0, size=900, tip=(who + 1) * GWEI, fee=99 * GWEI), NOW, local=False)
     statistics = bench.pool.statistics()
@@ -163,7 +163,7 @@ def test_bytes_are_bounded_too() -> None:
 
 
 def test_one_sender_cannot_fill_the_pool_nor_block_itself() -> None:
-    bench = Bench(max_per_sender=3)
+    bench = Bench(MempoolPolicy(max_per_sender=3))
     bench.add(plain(1, 1), plain(1, 2), plain(1, 3))
     assert bench.refusal(plain(1, 4))[0] is TxRule.ACCOUNT_LIMIT
     bench.add(plain(1, 0))
@@ -256,7 +256,7 @@ def test_what_rpc_accepted_is_in_the_journal_when_add_returns_and_survives_a_res
 
 
 def test_the_journal_forgets_what_is_replaced_evicted_or_long_mined() -> None:
-    bench = Bench(journal_heads=2)
+    bench = Bench(MempoolPolicy(journal_heads=2))
     first, better = signed_by(1, 0), signed_by(1, 0, tip=2 * GWEI)
     bench.add(first, better, local=True)
     assert list(bench.journal.kept.values()) == [better.tx.raw]
@@ -283,7 +283,7 @@ def test_a_restart_forgets_what_was_mined_or_is_unreadable() -> None:
 
 
 def test_a_full_journal_refuses_and_changes_nothing() -> None:
-    bench = Bench(max_journal=1)
+    bench = Bench(MempoolPolicy(max_journal=1))
     bench.add(signed_by(1, 0), local=True)
     with pytest.raises(InvalidTransaction, match="txpool is full"):
         bench.pool.add(signed_by(2, 0), NOW, local=True)
