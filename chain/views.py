@@ -17,7 +17,7 @@ from chain.primitives.units import Address, Hash32
 from chain.receipt import Receipt, decode_receipts
 from chain.rules import InvalidTransaction
 from chain.state import State
-from chain.transaction import SignedTransaction, Transaction, recover_sender
+from chain.transaction import Transaction, recover_sender
 from chain.trie_nodes import NodeCache
 
 SENDERS_CACHE = 16_384
@@ -85,16 +85,6 @@ class ChainView:
         """Return the id of the canonical block of a height, None above the head."""
         return self._store.canonical_id(height)
 
-    def siblings(self, height: int) -> tuple[ChainedHeader, ...]:
-        """Return all stored blocks of a height, the canonical one first."""
-        canonical = self._store.canonical_id(height)
-        found = (self._store.chained(block_id) for block_id in self._store.ids_at(height))
-        return tuple(sorted((block for block in found if block), key=lambda block: (block.id != canonical, block.id)))
-
-    def is_canonical(self, block: ChainedHeader) -> bool:
-        """Tell whether a block stands on the canonical chain."""
-        return self._store.canonical_id(block.height) == block.id
-
     def body(self, block_id: Hash32) -> bytes | None:
         """Return the encoded body of a stored block: what is served to other nodes."""
         return self._store.body(block_id)
@@ -144,10 +134,6 @@ class ChainView:
                 ) from None
             self._senders.put(tx.hash, known)
         return known
-
-    def signed_transactions(self, block: ChainedHeader) -> tuple[SignedTransaction, ...]:
-        """Return the body of a stored block with its senders."""
-        return tuple(SignedTransaction(tx, self.sender(tx)) for tx in self.transactions(block))
 
     def state(self, block: ChainedHeader) -> State:
         """Return the state after a block, to be read by the caller alone; what it writes reaches nobody.

@@ -1,6 +1,9 @@
 """Random trees of blocks in random orders: nodes that know the same end on the same head."""
 
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from random import Random
+from threading import Thread
 
 import pytest
 
@@ -8,6 +11,7 @@ from chain.block import ChainedHeader
 from chain.branches import UNRIPE_PER_PARENT
 from chain.fork_choice import outweighs
 from chain.importer import Importer
+from chain.primitives.errors import StorageError
 from chain.primitives.units import Millis
 from chain.verified import ImportStatus, VerifiedBlock
 from storage.chain_store import ChainStore
@@ -85,6 +89,72 @@ def test_blocks_known_before_their_time_ripen_to_the_same_head_everywhere(seed: 
         assert importer.head().time <= last
         walks.add(tuple(walk))
     assert len(walks) == 1
+
+
+class FailingStore(MemoryStore):
+    """Fails at one write, and at all later ones: where a process is killed, seen from the disk."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self.left = writes
+
+    def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = (), *, durable: bool) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StorageError("killed")
+        super().write(puts, deletes, durable=durable)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_node_killed_before_any_of_its_writes_comes_back_whole(seed: int) -> None:
+    rng = Random(200 + seed)
+    forge, blocks = _tree(rng, 14)
+    chained = [forge.chained(block) for block in blocks]
+    order = rng.sample(blocks, len(blocks))
+    for writes in range(1, len(blocks) + 1):
+        disk = FailingStore(writes)
+        with suppress(StorageError):
+            importer = Importer(GENESIS.params, GENESIS, ChainStore(disk), FakeRules())
+            for block in order:
+                importer.add(block, AGES_LATER)
+        store = ChainStore(disk.reopen())
+        again = Importer(GENESIS.params, GENESIS, store, FakeRules())
+        _check_index(store, again.head())
+        again.ripen(AGES_LATER)
+        for block in order:
+            again.add(block, AGES_LATER)
+        head = again.head()
+        _check_index(store, head)
+        assert not any(outweighs(other, head) for other in chained if other.header.parent_id != head.header.parent_id)
+
+
+def test_other_threads_may_ask_while_blocks_are_imported() -> None:
+    forge, blocks = _tree(Random(1), 40)
+    importer, _ = _importer()
+    failures: list[Exception] = []
+    done = False
+
+    def ask() -> None:
+        while not done:
+            try:
+                importer.deadline()
+                head = importer.marks().head
+                importer.unripe_children(head.id)
+                importer.epoch_stake(head)
+                importer.statistics()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the test tells it
+                failures.append(error)
+
+    askers = [Thread(target=ask) for _ in range(2)]
+    for asker in askers:
+        asker.start()
+    for block in blocks:
+        importer.add(block, forge.chained(block).header.parent_time)
+        importer.ripen(forge.chained(block).time)
+    done = True
+    for asker in askers:
+        asker.join()
+    assert failures == []
 
 
 def _check_index(store: ChainStore, head: ChainedHeader) -> None:

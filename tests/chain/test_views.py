@@ -47,7 +47,6 @@ def test_a_block_is_seen_whole(node: Node) -> None:
     assert whole is not None
     assert whole.sealed == block.sealed
     assert whole.transactions == tuple(signed.tx for signed in txs)
-    assert view.signed_transactions(head) == txs
     assert view.body(head.id) == encode_body(whole.transactions)
     assert [receipt.succeeded for receipt in view.receipts(head)] == [True, True]
     place = view.place(txs[1].tx.hash)
@@ -78,17 +77,6 @@ def test_a_reader_cannot_change_the_state(node: Node) -> None:
     state.add_balance(RECEIVER, COIN)
     state.commit()
     assert node.view.state(head).balance(RECEIVER) == 0
-
-
-def test_siblings_are_listed_the_canonical_first(node: Node) -> None:
-    tip = node.forge.block(node.forge.root)
-    others = [node.forge.block(node.forge.root, interval=INTERVAL + more) for more in (1, 2)]
-    for block in (tip, *others):
-        node.importer.add(block, block.arrived)
-    siblings = node.view.siblings(1)
-    assert siblings[0] == node.view.head() == node.forge.chained(tip)
-    assert len(siblings) == 3
-    assert [node.view.is_canonical(block) for block in siblings] == [True, False, False]
 
 
 def test_the_supply_is_that_of_the_branch(node: Node) -> None:
