@@ -100,6 +100,7 @@ class State:
         self._changed: dict[Address, None] = {}
         self._slots: dict[tuple[Address, Hash32], int] = {}
         self._changed_slots: dict[tuple[Address, Hash32], None] = {}
+        self._storage_tries: dict[Address, Trie] = {}
         self._journal: list[Callable[[], None]] | None = None
 
     @property
@@ -188,14 +189,14 @@ class State:
         The caller stores the nodes before it reads on. Raises `MissingNode`.
         """
         new: dict[Hash32, bytes] = {}
-        tries: dict[Address, Trie] = {}
+        values: dict[Address, list[tuple[bytes, bytes]]] = {}
         for address, slot in self._changed_slots:
-            trie = tries.get(address)
-            if trie is None:
-                trie = tries[address] = self._storage_trie(address)
             value = self._slots[address, slot]
-            trie.put(keccak256(slot), rlp.encode(rlp.encode_int(value)) if value else b"")
-        for address, trie in tries.items():
+            entry = (keccak256(slot), rlp.encode(rlp.encode_int(value)) if value else b"")
+            values.setdefault(address, []).append(entry)
+        for address, entries in values.items():
+            trie = self._storage_trie(address)
+            trie.put_many(entries)
             root, nodes = trie.commit()
             new.update(nodes)
             self._accounts[address] = replace(self.account(address), storage_root=root)
@@ -228,7 +229,11 @@ class State:
         )
 
     def _storage_trie(self, address: Address) -> Trie:
-        return Trie(self._reader, self.account(address).storage_root, self._cache)
+        trie = self._storage_tries.get(address)
+        if trie is None:
+            trie = Trie(self._reader, self.account(address).storage_root, self._cache)
+            self._storage_tries[address] = trie
+        return trie
 
 
 def _stored(decode: Callable[[bytes], _T], raw: bytes) -> _T:

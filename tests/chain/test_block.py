@@ -97,6 +97,7 @@ _LARGEST = Header(
 _TICKET = Ticket(bytes(33), bytes(81), Address(bytes(20)), bytes(64))
 
 
+@pytest.mark.slow
 @given(SEALED)
 def test_what_is_encoded_comes_back(sealed: SealedHeader) -> None:
     raw = encode_header(sealed.header)

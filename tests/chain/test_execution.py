@@ -208,6 +208,7 @@ _ACTIONS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(_ACTIONS, max_size=6), min_size=1, max_size=4), st.booleans())
 def test_balances_and_burnt_fees_are_what_was_issued(blocks: list[list[tuple[int, ...]]], with_ticket: bool) -> None:

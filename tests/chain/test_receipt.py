@@ -1,5 +1,6 @@
 """Receipts and blooms against the Ethereum libraries, and their stored form."""
 
+import pytest
 import rlp as pyrlp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,6 +38,7 @@ RECEIPTS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(RECEIPTS, max_size=5))
 def test_stored_receipts_come_back(receipts: list[Receipt]) -> None:
     assert decode_receipts(encode_receipts(receipts)) == tuple(receipts)
@@ -76,6 +78,7 @@ def test_bloom_of_go_ethereum() -> None:
     assert keccak256(bloom).hex() == "c8d3ca65cdb4874300a9e39475508f23ed6da09fdbc487f89a2dcf50b09eb263"
 
 
+@pytest.mark.slow
 @given(st.lists(RECEIPTS, max_size=5))
 def test_the_receipts_root_is_that_of_pyrlp_and_py_trie(receipts: list[Receipt]) -> None:
     trie = HexaryTrie({})

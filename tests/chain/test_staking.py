@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from chain.execution import BlockFacts, BodyBuilder, Execution
 from chain.genesis import load_genesis
+from chain.primitives.hashing import keccak256
 from chain.primitives.keys import schnorr_sign
 from chain.primitives.units import COIN, GWEI, Address, Gas, Wei
 from chain.receipt import Receipt
@@ -27,11 +28,14 @@ from chain.staking import (
     run_call,
 )
 from chain.staking_abi import (
+    DEPOSIT,
     DEPOSITED,
     POSITION_OF,
+    REQUEST_WITHDRAWAL,
     STAKE_OF,
     TOTAL_STAKE,
     VALIDATORS,
+    WITHDRAW,
     WITHDRAWAL_REQUESTED,
     WITHDRAWN,
     encode_deposit,
@@ -41,7 +45,7 @@ from chain.staking_abi import (
 )
 from chain.staking_registry import MAX_WITHDRAWALS, SYSTEM_ADDRESS, Entry, Registry
 from chain.staking_snapshot import snapshot
-from chain.state import State
+from chain.state import State, slot_key
 from chain.transaction import intrinsic_gas
 from tests.helpers.chain_builder import MemoryNodes
 from tests.helpers.transactions import DEVNET_KEYS, address_of_key, key_of, sign
@@ -280,6 +284,7 @@ _STEPS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(_STEPS, max_size=20))
 def test_the_registry_follows_a_plain_model(steps: list[tuple[str, int, int, int]]) -> None:
@@ -318,3 +323,54 @@ def test_the_registry_follows_a_plain_model(steps: list[tuple[str, int, int, int
         assert listed == {address_of_key(_OWNERS[index]) for index in stakes}
         waiting = sum(amount for queue in queues.values() for _, amount in queue) * COIN
         assert chain.state().balance(SYSTEM_ADDRESS) == found.total + waiting
+
+
+_SELECTORS = [DEPOSIT, REQUEST_WITHDRAWAL, WITHDRAW, STAKE_OF, TOTAL_STAKE, VALIDATORS, POSITION_OF, b"none"]
+_WORDS = st.lists(
+    st.one_of(st.integers(0, 300), st.integers(0, 2**256 - 1)).map(lambda number: number.to_bytes(32, "big")),
+    max_size=5,
+).map(b"".join)
+
+
+@given(
+    st.sampled_from(_SELECTORS),
+    st.one_of(_WORDS, st.binary(max_size=80)),
+    st.sampled_from([0, COIN]),
+    st.integers(0, 10**7),
+)
+def test_any_call_has_an_outcome_within_its_gas(name: bytes, arguments: bytes, value: int, gas: int) -> None:
+    state = State(MemoryNodes(GENESIS.trie_nodes), GENESIS.header.state_root)
+    call = StakingCall(address_of_key(ALICE), Wei(value), name + arguments, 1, Gas(gas))
+    outcome = run_call(state, PARAMS, call)
+    assert 0 <= outcome.gas_used <= gas
+    if not outcome.succeeded:
+        assert outcome.logs == ()
+        assert (outcome.output == b"") == (outcome.gas_used == gas) or revert_reason(outcome.output)
+
+
+def test_the_registry_lies_in_the_slots_of_its_table() -> None:
+    chain = Chain()
+    chain.block((ALICE, _deposit_data(VALIDATOR, ALICE), 3 * COIN), (ALICE, encode_request_withdrawal(COIN), 0))
+    state = chain.state()
+    owner = bytes(12) + address_of_key(ALICE)
+    public = _public(VALIDATOR)
+
+    def at(slot: int) -> int:
+        return state.storage(SYSTEM_ADDRESS, slot_key(slot))
+
+    def hashed(*parts: bytes) -> int:
+        return int.from_bytes(keccak256(b"".join(parts)), "big")
+
+    def numbered(number: int) -> bytes:
+        return number.to_bytes(32, "big")
+
+    assert (at(0), at(1), at(2)) == (100_050 * COIN, 2 * COIN, 1)
+    entries = hashed(numbered(3))
+    assert at(entries) == int.from_bytes(public[1:], "big")
+    assert at(entries + 1) == int.from_bytes(owner, "big")
+    assert at(entries + 2) == public[0] * 2**248 + 2 * COIN
+    assert at(hashed(owner, numbered(4))) == 1
+    assert at(hashed(public, numbered(5))) == int.from_bytes(owner, "big")
+    queue = hashed(owner, numbered(6))
+    assert at(queue) == 1
+    assert at(queue + 1) == 21 * 2**128 + COIN

@@ -42,6 +42,7 @@ def _facts(state: State) -> dict[Address, tuple[int, int, tuple[int, ...]]]:
     }
 
 
+@pytest.mark.slow
 @given(_BLOCKS, st.sampled_from([0, 1000]))
 def test_changes_are_kept_or_undone_and_survive_commits(
     blocks: list[tuple[list[tuple[str, Address, int, Hash32]], bool]], cache_nodes: int
@@ -108,6 +109,7 @@ def test_any_bytes_are_an_account_or_malformed(raw: bytes) -> None:
     assert encode_account(account) == raw
 
 
+@pytest.mark.slow
 @given(st.lists(_CHANGE, max_size=12))
 def test_proofs_are_accepted_by_py_trie(changes: list[tuple[str, Address, int, Hash32]]) -> None:
     nodes = MemoryNodes()

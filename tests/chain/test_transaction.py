@@ -62,6 +62,7 @@ def _fields(
     return fields
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(TxType),
     st.integers(0, MAX_NONCE),

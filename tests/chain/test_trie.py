@@ -67,6 +67,7 @@ _keys = st.one_of(
 _values = st.one_of(st.just(b""), st.binary(min_size=1, max_size=3), st.binary(min_size=30, max_size=40))
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(st.tuples(_keys, _values), max_size=8), max_size=6),
     st.sampled_from([0, 4, 1000]),

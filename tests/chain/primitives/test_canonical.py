@@ -20,6 +20,7 @@ _VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(_VALUES)
 def test_values_come_back_from_their_one_encoding(value: object) -> None:
     assert unpack(pack(value), max_bytes=100_000, max_items=100) == value
@@ -34,6 +35,7 @@ def test_any_bytes_are_canonical_or_malformed(raw: bytes) -> None:
     assert pack(value) == raw
 
 
+@pytest.mark.slow
 @given(_VALUES, st.integers(0, 500), st.integers(0, 255))
 def test_no_second_encoding_of_a_value(value: object, place: int, byte: int) -> None:
     raw = bytearray(pack(value))
