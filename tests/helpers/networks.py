@@ -3,11 +3,10 @@
 import tomllib
 from importlib import resources
 
-from eth_account import Account
-
 from chain.genesis import Genesis, parse_genesis
-from chain.primitives.units import Address
-from chain.transaction import SignedTransaction, parse_transaction, recover_sender
+from chain.primitives.units import GWEI, Address
+from chain.transaction import SignedTransaction
+from tests.helpers.transactions import address_of_key, key_of, sign
 
 FUNDED = 4
 """Accounts with 1000 MND each at block 0."""
@@ -17,14 +16,9 @@ RECEIVER = Address(b"\x77" * 20)
 """Who is paid by default."""
 
 
-def key_of(number: int) -> bytes:
-    """Return the private key of a test account."""
-    return (number + 1).to_bytes(32, "big")
-
-
 def address_of(number: int) -> Address:
-    """Return the address of a test account; the first FUNDED have coins."""
-    return Address(bytes.fromhex(Account.from_key(key_of(number)).address[2:]))
+    """Return the address of a test account, counted from 0; the first FUNDED have coins."""
+    return address_of_key(key_of(number + 1))
 
 
 def small_genesis(**changes: int) -> Genesis:
@@ -48,16 +42,14 @@ def payment(
     gas: int = 21_000,
 ) -> SignedTransaction:
     """Return a signed type 2 transaction of a test account."""
-    fields = {
-        "type": 2,
-        "chainId": genesis.params.chain_id,
-        "nonce": nonce,
-        "maxPriorityFeePerGas": 10**9,
-        "maxFeePerGas": 10**11,
-        "gas": gas,
-        "to": to,
-        "value": value,
-        "data": data,
-    }
-    raw = Account.sign_transaction(fields, key_of(sender)).raw_transaction
-    return recover_sender(parse_transaction(bytes(raw), genesis.params.chain_id))
+    return sign(
+        key_of(sender + 1),
+        nonce=nonce,
+        to=to,
+        value=value,
+        data=data,
+        gas=gas,
+        max_fee=100 * GWEI,
+        tip=GWEI,
+        chain_id=genesis.params.chain_id,
+    )

@@ -18,7 +18,7 @@ from tests.helpers.forge import FakeRules
 from tests.helpers.networks import address_of, small_genesis
 
 GENESIS = small_genesis()
-ROUNDS = 4
+ROUNDS = 6
 
 WRITER = Path(__file__).parent.parent / "helpers" / "crash_writer.py"
 
@@ -28,7 +28,7 @@ def test_a_killed_writer_leaves_the_last_complete_block(tmp_path: Path) -> None:
     rng = Random(5)
     head_before = 0
     for _ in range(ROUNDS):
-        acknowledged = _write_and_kill(tmp_path, blocks=rng.randrange(3, 25), delay_ms=rng.random() * 3)
+        acknowledged = _write_and_kill(tmp_path, blocks=rng.randrange(3, 40), delay_ms=rng.random() * 3)
         head = _check(tmp_path)
         assert head >= acknowledged, "a block told to be imported is there after the crash"
         assert head > head_before
