@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from chain.block import Block, ChainedHeader, header_id
-from chain.exchange.announced import RIVALS_MAX, Announced, Announcement, Stage, Step
+from chain.exchange.announced import FORMS_MAX, Announced, Announcement, Stage, Step
 from chain.exchange.asks import Tags
 from chain.exchange.assembly import Assembly
 from chain.exchange.bounded import RecentBodies, RecentHashes
@@ -38,6 +38,9 @@ ANNOUNCED_MAX = 64
 
 ANNOUNCED_PER_PEER = 8
 """Of these from one neighbour, so that none can fill the table."""
+
+ANNOUNCED_BYTES_MAX = 16 << 20
+"""Sum of the messages of both tables; beyond it new ones are ignored. What is long in them is prefilled bodies."""
 
 WAITING_MAX = 32
 """Announced blocks whose parent is not imported yet; beyond it new ones are ignored."""
@@ -109,16 +112,13 @@ class Blocks:
         except Malformed as error:
             return self._reject(key, sender, error)
         block_id = header_id(compact.sealed.header)
-        announcement = Announcement(compact, block_id, key, sender, now)
+        announcement = Announcement(compact, block_id, key, sender, now, len(payload))
+        if self._held_bytes() + len(payload) > ANNOUNCED_BYTES_MAX:
+            return self._ignore(key, "no room")
         known = self._blocks.get(block_id)
-        if known is not None and known.stage is Stage.SEAL and len(known.rivals) < RIVALS_MAX:
-            known.rivals.append(announcement)
-            return []
-        if known is not None and known.stage is Stage.BODY:
-            # the first form may be a lie that only the body tells; this one may fill its gaps
-            self._assembly.fill(known, compact)
-            return [*self._ignore(key, "known"), *self._assembly.advance(known, now)]
-        if known is not None or block_id in self._waiting or self._source.chained(block_id) is not None:
+        if known is not None:
+            return self._another_form(known, announcement, now)
+        if block_id in self._waiting or self._source.chained(block_id) is not None:
             return self._ignore(key, "known")
         if self._invalid.has(block_id, now) or self._invalid.has(compact.sealed.header.parent_id, now):
             # whoever relays it has checked the seal, not the body: no blame
@@ -142,7 +142,9 @@ class Blocks:
             block.transactions,
             lambda tx_hash: self._pool.is_settled(tx_hash, SETTLED_AGE, now),
         )
-        announced = Announced(chained, compact, sender=None, key=None, payload=encode_compact(compact), arrived=now)
+        announced = Announced(
+            chained, compact, sender=None, key=None, payload=encode_compact(compact), arrived=now, size_bytes=0
+        )
         announced.slots = [tx.raw for tx in block.transactions]
         return self._check_seal(announced, parent)
 
@@ -154,14 +156,27 @@ class Blocks:
             effects += self._judge(waiting, now)
         return effects
 
-    def _rejudge(self, rival: Announcement, now: Millis) -> list[Effect]:
-        known = self._blocks.get(rival.block_id)
-        if known is None:
-            return self._judge(rival, now)
-        if known.stage is Stage.SEAL and len(known.rivals) < RIVALS_MAX:
-            known.rivals.append(rival)
+    def _another_form(self, known: Announced, other: Announcement, now: Millis) -> list[Effect]:
+        """The same header again, maybe with another claim or another form of its body."""
+        if known.forms >= FORMS_MAX:
+            return self._ignore(other.key, "known")
+        if known.stage is Stage.SEAL:
+            # its verdict waits: if the first claim is a lie, this one is judged
+            known.forms += 1
+            known.rivals.append(other)
             return []
-        return self._ignore(rival.key, "known")
+        if known.stage is Stage.BODY:
+            # the first form may be a lie that only the body tells; this one may fill its gaps
+            known.forms += 1
+            self._assembly.fill(known, other.compact)
+            return [*self._ignore(other.key, "known"), *self._assembly.advance(known, now)]
+        return self._ignore(other.key, "known")
+
+    def _held_bytes(self) -> int:
+        announced = sum(
+            block.size_bytes + sum(rival.size_bytes for rival in block.rivals) for block in self._blocks.values()
+        )
+        return announced + sum(waiting.size_bytes for waiting in self._waiting.values())
 
     def _judge(self, waiting: Announcement, now: Millis) -> list[Effect]:
         sealed, key, sender = waiting.compact.sealed, waiting.key, waiting.sender
@@ -184,8 +199,15 @@ class Blocks:
             return self._ignore(key, "no room")
         if neighbour is None or not neighbour.pay_check(now):
             return self._ignore(key, "the link's budget is spent")
-        block = Announced(chained, waiting.compact, sender=sender, key=key, payload=None, arrived=waiting.arrived)
-        self._assembly.fill(block, waiting.compact)
+        block = Announced(
+            chained,
+            waiting.compact,
+            sender=sender,
+            key=key,
+            payload=None,
+            arrived=waiting.arrived,
+            size_bytes=waiting.size_bytes,
+        )
         return self._check_seal(block, parent)
 
     def _wait(self, waiting: Announcement, now: Millis) -> list[Effect]:
@@ -225,10 +247,13 @@ class Blocks:
                 effects += self._reject(block.key, block.sender, error)
             for rival in block.rivals:
                 # the same header under another claim: a lie that came first must not keep the truth out
-                effects += self._rejudge(rival, now)
+                known = self._blocks.get(block.id)
+                effects += self._judge(rival, now) if known is None else self._another_form(known, rival, now)
             return effects
         self.contest.enter(block.chained)
         block.step(Step.SEALED)
+        if block.sender is not None:
+            self._assembly.fill(block, block.compact)
         held = Held(block.id, block.key, block.payload)
         given_up = self._held.put(held, Millis(block.chained.time - self._policy.pre_relay))
         effects = [] if given_up is None else self._release(given_up, is_best=False)

@@ -256,6 +256,9 @@ class Sync:
             self._progress.height = max(self._progress.height, header.height)
         if self._download.is_finished:
             self.completed += 1
+            if self._branch is not None:
+                # blocks that were announced meanwhile were too far ahead to be kept
+                self._neighbours.hint(self._branch.peer, now)
             self._end()
             return self.consider(now), block_id
         return self._work(now), block_id

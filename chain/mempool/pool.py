@@ -1,7 +1,7 @@
 """The mempool: transactions that wait for a block, by sender and nonce (DESIGN 4.3)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, KeysView, Mapping, Sequence
 from dataclasses import dataclass
 
 from chain.mempool.eviction import EvictionOrder
@@ -133,13 +133,11 @@ class Mempool:
         self._accounts, self._base_fee = accounts, base_fee
         self._head_number += 1
         mined = {signed.tx.hash for signed in applied}
-        touched = {signed.sender for signed in applied} | {signed.tx.to for signed in applied}
-        if undone:
-            # also rewards and withdrawals are undone: whoever may have less now is looked at
-            touched = set(self._senders)
+        # who else may have more or less now, by a reward, is looked at when its next transaction comes
+        touched = {account for signed in (*applied, *undone) for account in (signed.sender, signed.tx.to)}
         mined_here = [tx_hash for tx_hash in mined if tx_hash in self._entries]
-        for tx_hash in mined_here:
-            self._remove(self._entries[tx_hash])
+        for queue in {id(queue): queue for queue in [self._drop(self._entries[item]) for item in mined_here]}.values():
+            self._settle(queue)
         self._journal.mined([signed.tx.hash for signed in applied])
         dropped: list[Hash32] = []
         for address in sorted(touched & set(self._senders)):
@@ -159,7 +157,7 @@ class Mempool:
         entry = self._entries.get(tx_hash)
         return entry.signed if entry else None
 
-    def hashes(self) -> Iterable[Hash32]:
+    def hashes(self) -> KeysView[Hash32]:
         """Return the hashes of all transactions, in the order of their arrival or replacement."""
         return self._entries.keys()
 
@@ -374,18 +372,22 @@ class Mempool:
         return replaced
 
     def _remove(self, entry: Entry) -> None:
+        self._settle(self._drop(entry))
+
+    def _drop(self, entry: Entry) -> SenderQueue:
+        """Take an entry out; `_settle` must follow for its queue."""
         queue = self._senders[entry.signed.sender]
         queue.take(entry.tx.nonce)
         del self._entries[entry.hash]
         self._size -= entry.size_bytes
-        self._settle(queue)
-        if not queue.entries:
-            del self._senders[queue.address]
+        return queue
 
     def _settle(self, queue: SenderQueue) -> None:
         before = queue.pending_count
         queue.settle()
         self._pending += queue.pending_count - before
+        if not queue.entries:
+            del self._senders[queue.address]
         self._order.update(queue.address, self._base_fee)
 
 

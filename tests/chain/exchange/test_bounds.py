@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 from chain.block import Block, SealedHeader, header_id
-from chain.exchange.blocks import ANNOUNCED_PER_PEER, WAITING_LIFETIME, WAITING_PER_PEER
+from chain.exchange.announced import FORMS_MAX
+from chain.exchange.blocks import ANNOUNCED_BYTES_MAX, ANNOUNCED_PER_PEER, WAITING_LIFETIME, WAITING_PER_PEER
 from chain.exchange.bounded import RecentBodies, RecentHashes
 from chain.exchange.budget import TokenBucket
-from chain.exchange.compact import encode_compact, make_compact
+from chain.exchange.compact import CompactBlock, encode_compact, make_compact
 from chain.exchange.contest import RECENT_MAX, Contest
 from chain.exchange.effects import CheckSeals, Effect, Judgement, Penalise, RecoverSenders, Refuse, Reply, Verdict
 from chain.exchange.exchange import Exchange
@@ -235,3 +236,26 @@ def _headers(*sealed: SealedHeader) -> bytes:
 
 def test_own_true_seals_are_true() -> None:
     assert next_block(GENESIS).sealed.pow == seal_of(next_block(GENESIS).sealed.header)
+
+
+def test_long_announcements_are_bounded_by_their_bytes() -> None:
+    _, exchange = alone()
+    taken = 0
+    for number in range(24):
+        block = next_block(replace(GENESIS, id=Hash32(bytes((number,)) * 32)))
+        filler = tuple((index, bytes(120_000)) for index in range(9))
+        payload = encode_compact(CompactBlock(block.sealed, (), filler))
+        exchange.link_up(peer_of(number), START)
+        taken += not validate(exchange, payload, sender=peer_of(number))
+    assert taken == ANNOUNCED_BYTES_MAX // 1_080_500
+
+
+def test_forms_of_one_header_are_bounded() -> None:
+    _, exchange = alone()
+    sealed = next_block(GENESIS).sealed
+    effects: list[Effect] = []
+    for number in range(20):
+        payload = encode_compact(CompactBlock(sealed, (), ((0, bytes((number,))),)))
+        effects += validate(exchange, payload)
+    assert len([effect for effect in effects if isinstance(effect, CheckSeals)]) == 1
+    assert verdicts(effects) == [Judgement.IGNORE] * (20 - FORMS_MAX)
