@@ -1,7 +1,7 @@
 """Calls per second of the RPC server against a bare aiohttp handler that parses and dumps the same JSON.
 
-`python bench/rpc.py [--seconds S] [--clients N] [--subscribers N]` starts both servers as processes of their own, over a
-chain of 2,000 accounts in LevelDB, and asks them in turn from the same clients over kept-alive connections. It prints
+`python bench/rpc.py [--seconds S] [--clients N] [--subscribers N]` starts both servers as processes of their own, over
+a chain of 2,000 accounts in LevelDB, and asks them in turn from the same clients over kept-alive connections. It prints
 calls per second, the ratio, the 50th and 99th percentile, the same while blocks of 500 transfers are imported, and the
 time in which every WebSocket subscriber has a new head. One machine carries servers and clients: only ratios count.
 """
@@ -16,6 +16,7 @@ import tempfile
 import threading
 import tomllib
 from importlib import resources
+from itertools import cycle
 from pathlib import Path
 from time import monotonic, perf_counter, sleep
 
@@ -26,6 +27,7 @@ from chain.genesis import Genesis, parse_genesis
 from chain.primitives.units import GWEI, Millis
 from net.rpc.server import RpcServer
 from storage.leveldb import open_level
+from tests.helpers.chain_builder import Built
 from tests.helpers.rpc_world import World
 from tests.helpers.transactions import address_of_key, key_of, sign
 
@@ -71,7 +73,7 @@ async def node() -> None:
         world = World(genesis=genesis(), store=open_level(Path(directory)))
         keys = [key_of(number) for number in range(1, BLOCK_TRANSFERS + 1)]
         to = address_of_key(key_of(1))
-        built = []
+        built: list[Built] = []
         for nonce in range(BLOCKS):
             payments = [sign(key, to=to, nonce=nonce, value=1, max_fee=50 * GWEI) for key in keys]
             built.append(world.builder.extend(built[-1].chained if built else None, payments))
@@ -107,16 +109,14 @@ def start(role: str) -> tuple["subprocess.Popen[str]", int]:
 # clients
 
 
-async def ask(port: int, body: bytes, until: float, times: list[float]) -> None:
-    """Send the same call over one connection, over and over."""
+async def ask(port: int, bodies: list[bytes], until: float, times: list[float]) -> None:
+    """Send calls over one connection, over and over."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = (
-        f"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    request = head.encode() + body
+    head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    requests = cycle([f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies])
     while perf_counter() < until:
         begun = perf_counter()
-        writer.write(request)
+        writer.write(next(requests))
         answer = await reader.readuntil(b"\r\n\r\n")
         length = int(answer.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         await reader.readexactly(length)
@@ -124,11 +124,11 @@ async def ask(port: int, body: bytes, until: float, times: list[float]) -> None:
     writer.close()
 
 
-async def measure(port: int, body: bytes, clients: int, seconds: float) -> tuple[float, float, float]:
+async def measure(port: int, bodies: list[bytes], clients: int, seconds: float) -> tuple[float, float, float]:
     """Return calls per second, and the 50th and 99th percentile in ms."""
     times: list[float] = []
     until = perf_counter() + seconds
-    await asyncio.gather(*(ask(port, body, until, times) for _ in range(clients)))
+    await asyncio.gather(*(ask(port, bodies, until, times) for _ in range(clients)))
     times.sort()
     return len(times) / seconds, times[len(times) // 2] * 1000, times[len(times) * 99 // 100] * 1000
 
@@ -162,12 +162,13 @@ async def compare(options: argparse.Namespace) -> None:
     plain, plain_port = start("bare")
     served, served_port = start("node")
     try:
-        balance = call("eth_getBalance", "0x" + address_of_key(key_of(7)).hex(), "latest")
-        for name, body in (("eth_blockNumber", call("eth_blockNumber")), ("eth_getBalance", balance)):
+        accounts = ["0x" + address_of_key(key_of(number)).hex() for number in range(1, ACCOUNTS + 1)]
+        balance = [call("eth_getBalance", account, "latest") for account in accounts]
+        for name, bodies in (("eth_blockNumber", [call("eth_blockNumber")]), ("eth_getBalance", balance)):
             rates: dict[int, list[tuple[float, float, float]]] = {plain_port: [], served_port: []}
             for _ in range(3):
                 for port, found in rates.items():
-                    found.append(await measure(port, body, options.clients, options.seconds))
+                    found.append(await measure(port, bodies, options.clients, options.seconds))
             best = {port: sorted(found)[1] for port, found in rates.items()}
             ratio = best[served_port][0] / best[plain_port][0]
             print(f"{name}: bare {_show(best[plain_port])}; node {_show(best[served_port])}; ratio {ratio:.2f}")
