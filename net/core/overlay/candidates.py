@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.map.view import MapView
@@ -33,6 +35,8 @@ class Situation:
     hard: bool
     """Whether this node itself can only dial reachable peers."""
     cap: int
+    inbound_cap: int
+    """Inbound links a peer takes at most; a public one keeps a quarter of them for hard peers."""
     min_age: Millis
     now: Millis
     """Mesh time, as `first_seen` and `born` are."""
@@ -45,7 +49,10 @@ def candidates(view: MapView, situation: Situation, *, wanted: int, unwanted: Ca
     order, while fewer than `wanted` pass; overlap is first widened to the lower half, never to its minimum.
     """
     table = view.table()
-    fits = (table.listed < situation.cap) & ((table.flags & int(_UNFIT)) == 0)
+    inbound = table.listed.astype(np.int16) - table.own
+    kept = 0 if situation.hard else situation.inbound_cap // 4
+    places = situation.inbound_cap - kept * ((table.flags & int(Flags.PUBLIC)) != 0)
+    fits = (table.listed < situation.cap) & (inbound < places) & ((table.flags & int(_UNFIT)) == 0)
     if situation.hard:
         fits &= (table.flags & int(_REACHABLE)) != 0
     taken = {situation.me, *situation.taken}

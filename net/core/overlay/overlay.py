@@ -309,7 +309,7 @@ class Overlay:
             link = word.link
             self.slots.release(link.moved_slot)
             if link.outbound and link.peer is not None and link.kind is not LinkKind.GUEST and word.reason != "glare":
-                self.slots.failed(link.peer, word.cause, now)
+                self.slots.failed(link.moved_slot, link.peer, word.cause, now)
             self.choose_at = now
         return out
 
@@ -330,9 +330,9 @@ class Overlay:
                 return self._turn_listed(link, outbound=True)
             case Listing.REFUSED if link.asked:
                 link.asked = False
+                self.slots.failed(link.moved_slot, peer, Refusal.FULL, now)
                 self.slots.release(link.moved_slot)
                 link.moved_slot = None
-                self.slots.failed(peer, Refusal.FULL, now)
                 return []
             case Listing.HAND_BACK if link.kind is LinkKind.LISTED and not link.outbound:
                 return [Close(link.number, "handed back"), *self._fallen(link, "handed back")]

@@ -46,7 +46,7 @@ class Slots:
         self._ranks: list[dict[PeerId, bytes]] = [{} for _ in range(config.own_young)]
         self._holder: dict[int, PeerId] = {}
         self._avoided: dict[PeerId, tuple[Millis, Millis]] = {}
-        self._moves: deque[Millis] = deque()
+        self._moves: list[deque[Millis]] = [deque() for _ in range(config.own_young)]
         self._outcomes: deque[bool] = deque(maxlen=BEST)
 
     def limit(self, age: Millis) -> int:
@@ -65,9 +65,9 @@ class Slots:
         """Return how many own links to hand back now."""
         return max(0, own - self.limit(age))
 
-    def free(self) -> list[int]:
-        """Return the slots nobody holds, lowest first."""
-        return [slot for slot in range(len(self._secrets)) if slot not in self._holder]
+    def free(self, now: Millis) -> list[int]:
+        """Return the slots that nobody holds and that may dial, lowest first."""
+        return [slot for slot in range(len(self._secrets)) if slot not in self._holder and self.may_move(slot, now)]
 
     def hold(self, slot: int, peer: PeerId) -> None:
         """Note that a slot dials or has a peer."""
@@ -98,25 +98,23 @@ class Slots:
         self._secrets[slot] = self._entropy(16)
         self._ranks[slot].clear()
 
-    def may_move(self, now: Millis) -> bool:
-        """Tell whether another failed slot may go on to its next hash: moves_per_minute."""
-        while self._moves and self._moves[0] <= now - _MINUTE:
-            self._moves.popleft()
-        return len(self._moves) < self._config.moves_per_minute
+    def may_move(self, slot: int, now: Millis) -> bool:
+        """Tell whether a slot may dial: after moves_per_minute refusals it waits."""
+        moves = self._moves[slot]
+        while moves and moves[0] <= now - _MINUTE:
+            moves.popleft()
+        return len(moves) < self._config.moves_per_minute
 
-    def next_move(self) -> Millis | None:
-        """Return when a move is allowed again."""
-        return Millis(self._moves[0] + _MINUTE) if len(self._moves) >= self._config.moves_per_minute else None
-
-    def failed(self, peer: PeerId, cause: Refusal, now: Millis) -> None:
-        """Leave a peer out for a while after a refusal or a failed dial, and count the move."""
+    def failed(self, slot: int | None, peer: PeerId, cause: Refusal, now: Millis) -> None:
+        """Leave a peer out for a while after a refusal or a failed dial, and count the slot's move to its next hash."""
         before = self._avoided.pop(peer, None)
         length = AVOID[cause] if before is None else Millis(min(max(2 * before[1], AVOID[cause]), AVOID_LONGEST))
         self._avoided[peer] = (Millis(now + length), length)
         if len(self._avoided) > AVOIDED_MAX:
             del self._avoided[next(iter(self._avoided))]
         if cause in (Refusal.FULL, Refusal.UNWANTED, Refusal.FAILED):
-            self._moves.append(now)
+            if slot is not None:
+                self._moves[slot].append(now)
             self._outcomes.append(cause is Refusal.FULL)
 
     def succeeded(self, peer: PeerId) -> None:

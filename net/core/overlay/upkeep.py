@@ -140,9 +140,10 @@ class Upkeep:
         wanted = overlay.slots.wanted(listed=listed, own=len(own), age=self._age(now))
         room = config.setups - len(overlay.links.setups())
         out: list[Word] = []
-        if wanted and room > 0 and overlay.slots.may_move(now):
+        free = overlay.slots.free(now)[: max(0, min(wanted, room))]
+        if free:
             pool = self._pool(own, now, wanted=2 * wanted)
-            for slot in overlay.slots.free()[: min(wanted, room)]:
+            for slot in free:
                 out += self._fill(slot, pool, now)
         if room > 0:
             out += self._unlisted(own, now)
@@ -160,6 +161,7 @@ class Upkeep:
             full_domains=overlay.domains.full([link.peer for link in own if link.peer is not None], config.own_core),
             hard=config.reachability is Reachability.HARD,
             cap=config.cap,
+            inbound_cap=config.cap - config.own_core,
             min_age=config.min_age,
             now=overlay.around.mesh_time(now),
         )
