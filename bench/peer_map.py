@@ -105,7 +105,7 @@ def grown(peers: int, path: str) -> dict[str, float]:
 def warm_up() -> None:
     """Use every path once on a small map: code and libraries loaded by first use are not the map's."""
     small = PeerMap(SECRET, lambda _: None)
-    fill(small, 1000)
+    fill(small, 10_000)
     small = PeerMap(SECRET, lambda _: None, snapshot=small.snapshot())
     small.adjacency()
     small.ids()

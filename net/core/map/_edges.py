@@ -4,6 +4,7 @@ A cell is target row (24 bits), direction (1), confirmed (1), round-trip class (
 need; freed ones are kept by size, since nearly all spans have 11 to 15 cells and soon find a taker.
 """
 
+from array import array
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,7 +38,7 @@ class Edges:
         self.cells: Words = np.empty(_FIRST_CELLS, dtype=np.uint32)
         self.view = self.cells.data
         self.used = 0
-        self._free: dict[int, list[int]] = {}
+        self._free: dict[int, array[int]] = {}
         self._wasted = 0
 
     def span(self, row: int) -> list[int]:
@@ -50,7 +51,7 @@ class Edges:
         rows, size, before = self._rows, len(cells), self._rows.count_view[row]
         if size != before:
             if before:
-                self._free.setdefault(before, []).append(rows.offset_view[row])
+                self._free.setdefault(before, array("I")).append(rows.offset_view[row])
                 self._wasted += before
             rows.count_view[row] = 0
             if size:

@@ -232,11 +232,11 @@ class PeerMap:
         rows = self._rows
         seqs, flags = rows.times(rows.seq_high, rows.seq_low), rows.flags[: rows.used]
         due = np.flatnonzero(((flags & ALIVE) != 0) & (seqs <= now - RECORD_LIFETIME)).tolist()
-        gone = np.flatnonzero(((flags & TOMB) != 0) & (seqs <= now - TOMBSTONE)).tolist()
         for peer in [peer for peer, until in self._expelled.items() if until <= now]:
             del self._expelled[peer]
         expired = [rows.peer(row) for row in due]
         events = self._bury(due, now)
+        gone = np.flatnonzero(((flags & TOMB) != 0) & (seqs <= now - TOMBSTONE)).tolist()
         if gone:
             rows.release(gone)
         return expired, events

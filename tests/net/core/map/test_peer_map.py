@@ -1,0 +1,285 @@
+"""The map against a plain model, its refusals, its limits, snapshots."""
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from chain.primitives.errors import Malformed
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.effects import MapEvent
+from net.core.identity.proof import ID_EPOCH, epoch_end, epoch_of
+from net.core.map import _waiting, peer_map
+from net.core.map.peer_map import EXPELLED_MAX, RECORD_LIFETIME, SEQ_FUTURE, TOMBSTONE, PeerMap, item_fingerprint
+from net.core.map.refusal import Refusal
+from net.core.wire.record import Direction, Flags, Link, Record
+from tests.helpers.map_world import NETWORK, START
+
+OUT, IN = Direction.OUT, Direction.IN
+Links = dict[PeerId, Direction]
+
+
+def peer(number: int) -> PeerId:
+    return PeerId(number.to_bytes(2, "big") * 16)
+
+
+def unsigned(who: PeerId, links: Links, seq: int, born: int = START, **facts: object) -> Record:
+    base: dict[str, object] = {"flags": Flags.PUBLIC, "uplink": 4, "tags": (1, 2, 3), "nonce": 5}
+    fields = base | facts
+    epoch = fields.pop("epoch", epoch_of(who, Millis(seq)))
+    return Record(
+        network=NETWORK,
+        peer=who,
+        born=Millis(born),
+        seq=Millis(seq),
+        epoch=epoch,  # type: ignore[arg-type]  # facts are free-form here
+        links=tuple(Link(other[:12], links[other], 7) for other in sorted(links)),
+        signature=bytes(64),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+class Model:
+    """The map as its definition has it: records in a dictionary."""
+
+    def __init__(self) -> None:
+        self.records: dict[PeerId, Record] = {}
+
+    def confirmed(self) -> set[tuple[PeerId, PeerId]]:
+        """Return (chooser, chosen) of every link listed by both ends."""
+        listed = {(who, link.prefix, link.direction) for who, one in self.records.items() for link in one.links}
+        return {
+            (who, other)
+            for who in self.records
+            for other in self.records
+            if (who, other[:12], OUT) in listed and (other, who[:12], IN) in listed
+        }
+
+
+def check(real: PeerMap, model: Model, *, complete: bool) -> None:
+    assert real.ids() == sorted(model.records)
+    assert len(real) == len(model.records)
+    pairs = model.confirmed()
+    for who, one in model.records.items():
+        expected = sorted({b for a, b in pairs if a == who} | {a for a, b in pairs if b == who})
+        assert sorted(real.confirmed_neighbours(who)) == expected
+        assert real.degree(who) == len([p for p in pairs if who in p])
+        facts = real.facts(who)
+        assert facts is not None
+        known = [link for link in one.links if any(other[:12] == link.prefix for other in model.records)]
+        assert (facts.seq, facts.born, facts.epoch) == (one.seq, one.born, one.epoch)
+        assert (facts.flags, facts.uplink, facts.tags) == (one.flags, one.uplink, one.tags)
+        neighbours = {(link.peer[:12], link.direction, link.rtt) for link in real.neighbours(who)}
+        assert neighbours <= {(link.prefix, link.direction, link.rtt) for link in known}
+        assert facts.listed == len(neighbours)
+        assert facts.own == sum(direction is OUT for _, direction, _ in neighbours)
+        if complete:  # else one-sided entries may be left out where the table of those that wait was full
+            assert len(neighbours) == len(known)
+    total = sum(item_fingerprint(who, one.seq) for who, one in model.records.items())
+    assert real.fingerprint == total % (1 << 128)
+    matrix = real.adjacency().toarray()
+    ids = real.ids()
+    edges = {(ids[row], ids[column]) for row, column in zip(*np.nonzero(matrix), strict=True)}
+    assert edges == pairs | {(b, a) for a, b in pairs}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("waiting_max", [0, 3, 1000])
+def test_against_the_model(seed: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_waiting, "WAITING_MAX", waiting_max)
+    monkeypatch.setattr(_waiting, "_PURGE_AFTER", 5)
+    rng, model, archive = Random(seed), Model(), dict[PeerId, Record]()
+    real = PeerMap(rng.randbytes(8), archive.get)
+    complete = True
+    now, held = START, set[tuple[PeerId, PeerId]]()
+    for step in range(220):
+        now += rng.choice([1, 1, 1, 50_000, RECORD_LIFETIME // 30])
+        events: list[MapEvent] = []
+        who = peer(rng.randrange(24))
+        action = rng.random()
+        if action < 0.85:
+            others = rng.sample(range(24), rng.randrange(12))
+            links = {peer(other): rng.choice([OUT, IN]) for other in others if peer(other) != who}
+            own = [other for other, direction in links.items() if direction is OUT]
+            for other in own[8:]:
+                links[other] = IN
+            born = model.records[who].born if who in model.records else archive[who].born if who in archive else now
+            one = unsigned(who, links, now - rng.randrange(40), int(min(born, now - 40)), uplink=rng.randrange(16))
+            outcome = real.apply(one, Millis(now))
+            known = archive.get(who)
+            if outcome.refusal is None:
+                assert known is None or one.seq > known.seq
+                model.records[who] = archive[who] = one
+            events = outcome.events
+        elif action < 0.93 and who in model.records:
+            del model.records[who]
+            events = real.remove([who], Millis(now))
+        else:
+            gone, events = real.expire(Millis(now))
+            for dead in gone:
+                assert model.records[dead].seq <= now - RECORD_LIFETIME
+                del model.records[dead]
+            for dead in [p for p, one in archive.items() if one.seq <= now - TOMBSTONE and p not in model.records]:
+                del archive[dead]
+        for event in events:
+            pair = (event.origin, event.target)
+            assert (pair in held) is not event.connected
+            (held.add if event.connected else held.discard)(pair)
+        assert held == model.confirmed(), step
+        complete = complete and waiting_max >= 1000
+        if step % 20 == 0 and (step >= 100 or waiting_max < 1000):
+            check(real, model, complete=complete)
+            real = PeerMap(rng.randbytes(8), archive.get, snapshot=real.snapshot())
+            complete = False
+            check(real, model, complete=False)
+    check(real, model, complete=complete)
+
+
+def blank(**limits: int) -> PeerMap:
+    return PeerMap(bytes(8), lambda _: None, **limits)  # type: ignore[arg-type]  # only max_peers is given
+
+
+def test_one_sided_claims_change_nothing() -> None:
+    real = blank()
+    real.apply(unsigned(peer(1), {peer(2): OUT}, START), START)
+    outcome = real.apply(unsigned(peer(2), {peer(1): OUT}, START), START)
+    assert outcome.events == []
+    assert not real.linked(peer(1), peer(2))
+    outcome = real.apply(unsigned(peer(2), {peer(1): IN}, START + 5), START)
+    assert outcome.events == [MapEvent(connected=True, origin=peer(1), target=peer(2), at=Millis(START + 5))]
+    assert real.linked(peer(1), peer(2))
+    assert real.overlap(peer(1), {peer(2), peer(3)}) == 1
+
+
+def test_refusals() -> None:
+    real = blank(max_peers=2)
+    assert real.apply(unsigned(peer(1), {}, START), START).refusal is None
+    assert real.refusal(unsigned(peer(1), {}, START), START) is Refusal.DUPLICATE
+    assert real.refusal(unsigned(peer(1), {}, START - 1, START - 1), START) is Refusal.BORN
+    assert real.refusal(unsigned(peer(1), {}, START + 1, START - 1), START) is Refusal.BORN
+    assert real.refusal(unsigned(peer(2), {}, START + SEQ_FUTURE), START) is None
+    assert real.refusal(unsigned(peer(2), {}, START + SEQ_FUTURE + 1), START) is Refusal.FUTURE
+    old = START - RECORD_LIFETIME
+    assert real.refusal(unsigned(peer(2), {}, old, old), START) is Refusal.EXPIRED
+    assert real.refusal(unsigned(peer(2), {}, old + 1, old), START) is None
+    epoch = epoch_of(peer(2), START)
+    assert real.refusal(unsigned(peer(2), {}, START, epoch=epoch + 1), START) is Refusal.EPOCH
+    assert real.refusal(unsigned(peer(2), {}, START, epoch=epoch - 1), START) is None
+    assert real.refusal(unsigned(peer(2), {}, START, epoch=epoch - 2), START) is Refusal.EPOCH
+    assert real.apply(unsigned(peer(2), {}, START), START).refusal is None
+    assert real.apply(unsigned(peer(3), {}, START), START).refusal is Refusal.FULL
+    assert real.apply(unsigned(peer(2), {}, START + 1), START).refusal is None
+    assert real.refusal(unsigned(peer(2), {}, START), START) is Refusal.STALE
+
+
+def test_a_tombstone_keeps_old_records_out_and_then_goes() -> None:
+    real = blank(max_peers=1)
+    real.apply(unsigned(peer(1), {}, START), START)
+    later = Millis(START + RECORD_LIFETIME)
+    assert real.expire(later)[0] == [peer(1)]
+    assert len(real) == 0
+    assert peer(1) not in real
+    assert real.refusal(unsigned(peer(1), {}, START), Millis(later - 1000)) is Refusal.DUPLICATE
+    assert real.refusal(unsigned(peer(2), {}, later, later), later) is Refusal.FULL
+    end = Millis(START + TOMBSTONE)
+    real.expire(end)
+    assert real.apply(unsigned(peer(2), {}, end, end), end).refusal is None
+
+
+def test_expulsion_ends_with_the_id_epoch_and_is_bounded() -> None:
+    real = blank()
+    real.apply(unsigned(peer(1), {}, START), START)
+    real.expel(peer(1), START)
+    assert peer(1) not in real
+    end = epoch_end(peer(1), epoch_of(peer(1), START))
+    just = Millis(end - 1)
+    assert real.refusal(unsigned(peer(1), {}, just), just) is Refusal.EXPELLED
+    assert real.apply(unsigned(peer(1), {}, end), end).refusal is None
+    for number in range(EXPELLED_MAX + 10):
+        real.expel(peer(number), START)
+    assert sum(real.expelled(peer(number), START) for number in range(EXPELLED_MAX + 10)) == EXPELLED_MAX
+    real.expire(Millis(START + 2 * ID_EPOCH))
+    assert not any(real.expelled(peer(number), START) for number in range(EXPELLED_MAX + 10))
+
+
+def test_ids_with_one_prefix_confirm_nothing() -> None:
+    real = blank()
+    one, twin = PeerId(bytes(12) + b"\x01" * 20), PeerId(bytes(12) + b"\x02" * 20)
+    real.apply(unsigned(peer(9), {one: OUT}, START), START)
+    assert real.apply(unsigned(one, {peer(9): IN}, START), START).events[0].connected
+    assert real.by_prefix(bytes(12)) == one
+    outcome = real.apply(unsigned(twin, {peer(9): IN}, START), START)
+    assert [event.connected for event in outcome.events] == [False]
+    assert real.by_prefix(bytes(12)) is None
+    assert real.apply(unsigned(peer(9), {one: OUT}, START + 1), START).events == []
+    facts = [real.facts(who) for who in (one, twin)]
+    assert all(fact is not None for fact in facts)
+    real.forget([one], START)
+    assert twin in real
+    assert one not in real
+    assert real.apply(unsigned(twin, {}, START + 2), START).refusal is None
+
+
+def test_rows_are_used_again() -> None:
+    real = blank()
+    for turn in range(5):
+        now = Millis(START + turn * 2 * TOMBSTONE)
+        real.expire(now)
+        for number in range(300):
+            links = {peer((number + 1) % 300): OUT, peer((number - 1) % 300): IN}
+            real.apply(unsigned(peer(number), links, now, now), now)
+        assert len(real.adjacency().data) == 600
+    assert real._rows.used == 300
+    assert real._edges.used <= 600 + 600 // 16 + 4096
+
+
+def test_the_waiting_table_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_waiting, "WAITING_MAX", 10)
+    monkeypatch.setattr(_waiting, "_PURGE_AFTER", 3)
+    archive: dict[PeerId, Record] = {}
+    real = PeerMap(bytes(8), archive.get)
+    for number in range(20):
+        strangers = {peer(1000 + 24 * number + other): IN for other in range(24)}
+        one = archive[peer(number)] = unsigned(peer(number), strangers, START)
+        real.apply(one, START)
+        assert len(real._waiting) <= 10
+    late = peer(1000 + 24 * 19)  # named by the last record, which found the table full: read again
+    outcome = real.apply(unsigned(late, {peer(19): OUT}, START), START)
+    assert [event.connected for event in outcome.events] == [True]
+
+
+def test_unchecked_records_say_so() -> None:
+    real = blank()
+    real.apply(unsigned(peer(1), {}, START), START, checked=False)
+    assert peer(1) in real
+    assert not real.checked(peer(1))
+    assert real.proof(peer(1)) is None
+    real.mark_checked(peer(1))
+    assert real.checked(peer(1))
+    assert real.proof(peer(1)) == (5, epoch_of(peer(1), START) & 0xFF)
+
+
+def test_damaged_snapshots() -> None:
+    real = blank()
+    real.apply(unsigned(peer(1), {peer(2): OUT}, START), START)
+    raw = real.snapshot()
+    for broken in (b"", raw[:-1], raw + b"x", raw[:40] + bytes((raw[40] ^ 1,)) + raw[41:]):
+        with pytest.raises(Malformed):
+            PeerMap(bytes(8), lambda _: None, snapshot=broken)
+
+
+def test_unknown_peers() -> None:
+    real = blank()
+    stranger = peer(7)
+    assert real.facts(stranger) is None
+    assert real.neighbours(stranger) == real.confirmed_neighbours(stranger) == []
+    assert real.degree(stranger) == 0
+    assert real.seq(stranger) is None
+    assert not real.linked(stranger, peer(8))
+    assert "text" not in real
+    assert real.by_prefix(b"short") is None
+    assert real.ids() == []
+    assert real.adjacency().shape == (0, 0)
+    assert peer_map.MAX_PEERS == 1_000_000
