@@ -6,7 +6,7 @@
 | `requestWithdrawal(uint256 amount)` | 80,000 | more than staked, a rest under the minimum, 16 waiting |
 | `withdraw()` | 80,000 | nothing to pay yet |
 | `stakeOf(address)`, `totalStake()` | 5,000 | |
-| `positionOf(address)` | 20,000 | |
+| `holdingOf(address)` | 20,000 | |
 | `validators(uint256 offset, uint256 limit)` | 5,000 + 6,000 · min(limit, 256) | |
 | anything else, a plain payment too | 1,000 | always |
 
@@ -32,7 +32,7 @@ from chain.receipt import Log
 from chain.staking_abi import (
     DEPOSIT,
     DEPOSITED,
-    POSITION_OF,
+    HOLDING_OF,
     REQUEST_WITHDRAWAL,
     SELECTOR_BYTES,
     STAKE_OF,
@@ -65,7 +65,7 @@ SYSTEM_NONCE = 1
 DEPOSIT_GAS = Gas(150_000)
 WITHDRAWAL_GAS = Gas(80_000)
 READ_GAS = Gas(5_000)
-POSITION_GAS = Gas(20_000)
+HOLDING_GAS = Gas(20_000)
 LISTED_GAS = Gas(6_000)
 UNKNOWN_GAS = Gas(1_000)
 
@@ -245,7 +245,7 @@ def _total_stake(context: _Context, _arguments: list[int | bytes]) -> _Result:
     return word(context.registry.total), ()
 
 
-def _position_of(context: _Context, arguments: list[int | bytes]) -> _Result:
+def _holding_of(context: _Context, arguments: list[int | bytes]) -> _Result:
     owner = Address(_text(arguments[0]))
     number = context.registry.number_of(owner)
     key, stake = (b"", Wei(0)) if number is None else context.registry.key_and_stake(number)
@@ -279,6 +279,6 @@ _FUNCTIONS = {
     WITHDRAW: _Function(_withdraw, (), WITHDRAWAL_GAS),
     STAKE_OF: _Function(_stake_of, (Kind.ADDRESS,), READ_GAS),
     TOTAL_STAKE: _Function(_total_stake, (), READ_GAS),
-    POSITION_OF: _Function(_position_of, (Kind.ADDRESS,), POSITION_GAS),
+    HOLDING_OF: _Function(_holding_of, (Kind.ADDRESS,), HOLDING_GAS),
     VALIDATORS: _Function(_validators, (Kind.UINT, Kind.UINT), READ_GAS),
 }

@@ -140,7 +140,7 @@ WITHDRAW = selector("withdraw()")
 STAKE_OF = selector("stakeOf(address)")
 TOTAL_STAKE = selector("totalStake()")
 VALIDATORS = selector("validators(uint256,uint256)")
-POSITION_OF = selector("positionOf(address)")
+HOLDING_OF = selector("holdingOf(address)")
 
 DEPOSITED = event_topic("Deposited(address,bytes,uint256,uint256)")
 WITHDRAWAL_REQUESTED = event_topic("WithdrawalRequested(address,uint256,uint256,uint256)")

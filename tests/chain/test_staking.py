@@ -30,7 +30,7 @@ from chain.staking import (
 from chain.staking_abi import (
     DEPOSIT,
     DEPOSITED,
-    POSITION_OF,
+    HOLDING_OF,
     REQUEST_WITHDRAWAL,
     STAKE_OF,
     TOTAL_STAKE,
@@ -221,7 +221,7 @@ def test_a_withdrawal_stops_counting_at_once_and_is_paid_to_the_wei_after_unbond
     assert snapshot(chain.state()).stakes == {_public(VALIDATOR): 2 * COIN}
     chain.height = release - 2
     kinds = ["bytes", "uint256", "uint256", "uint256", "uint256"]
-    position = POSITION_OF + eth_encode(["address"], [alice])
+    position = HOLDING_OF + eth_encode(["address"], [alice])
     assert eth_decode(kinds, chain.ask(position)) == (_public(VALIDATOR), 2 * COIN, 3 * COIN, 0, release)
     assert not chain.call(ALICE, encode_withdraw())[0].succeeded
     assert eth_decode(kinds, chain.ask(position)) == (_public(VALIDATOR), 2 * COIN, 3 * COIN, 3 * COIN, 0)
@@ -325,7 +325,7 @@ def test_the_registry_follows_a_plain_model(steps: list[tuple[str, int, int, int
         assert chain.state().balance(SYSTEM_ADDRESS) == found.total + waiting
 
 
-_SELECTORS = [DEPOSIT, REQUEST_WITHDRAWAL, WITHDRAW, STAKE_OF, TOTAL_STAKE, VALIDATORS, POSITION_OF, b"none"]
+_SELECTORS = [DEPOSIT, REQUEST_WITHDRAWAL, WITHDRAW, STAKE_OF, TOTAL_STAKE, VALIDATORS, HOLDING_OF, b"none"]
 _WORDS = st.lists(
     st.one_of(st.integers(0, 300), st.integers(0, 2**256 - 1)).map(lambda number: number.to_bytes(32, "big")),
     max_size=5,
