@@ -9,7 +9,7 @@ from net.core.app.requests import RequestStatistics
 from net.core.clock.mesh_clock import ClockStatistics
 from net.core.effects import LinkId, LinkKind
 from net.core.guard.guard import GuardStatistics
-from net.core.map.gossip import GossipStatistics
+from net.core.map.statistics import GossipStatistics
 from net.core.overlay.link import Signalled
 from net.core.overlay.setup import SetupStatistics
 from net.core.relay.relay import RelayStatistics

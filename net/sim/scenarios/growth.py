@@ -1,0 +1,110 @@
+"""Growth: peers join one after the other through one bootstrap, all link up, and a message reaches all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import process_time
+
+from net.core.app.topics import TopicSpec
+from net.core.config import MeshConfig
+from net.core.effects import Priority
+from net.sim.measures import MapQuality, Topology, delays, map_quality, reach, topology, true_links
+from net.sim.node import SimNode
+from net.sim.world import EPOCH, Conditions, World
+
+TOPIC = TopicSpec(1, "growth", 64 * 1024, Priority.BLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What the story gave."""
+
+    linked_after: int | None
+    """Virtual ms after the last join until every node had `enough` listed links; None: never in time."""
+    topology: Topology
+    maps: MapQuality
+    reached: float
+    """Share of nodes the message came to."""
+    last_delay: int
+    """Virtual ms until it came to the last of them."""
+    rendezvous_links: int
+    """Links that joiners opened by rendezvous; each joiner needs one."""
+    relayed_links: int
+    """Links opened by offers over the mesh."""
+    deliveries: int
+    """Frames delivered."""
+    megabytes: float
+    cpu_seconds: float
+    digest: str
+    """Hash of all frames: equal for equal seeds."""
+
+
+def settings() -> MeshConfig:
+    """Return the settings of every node but its bootstraps."""
+    return MeshConfig(network_id=bytes(32), id_difficulty=1, rendezvous_url="filled in", trust_own_clock=True)
+
+
+def build(world: World, peers: int, *, join_every: int) -> list[SimNode]:
+    """Return the nodes; the first is the bootstrap of all others, which join `join_every` ms apart."""
+    nodes = [SimNode(world, settings(), [TOPIC])]
+    nodes[0].start()
+    for number in range(1, peers):
+        config = MeshConfig(
+            network_id=bytes(32),
+            id_difficulty=1,
+            rendezvous_url="filled in",
+            trust_own_clock=True,
+            bootstraps=(nodes[0].url,),
+        )
+        node = SimNode(world, config, [TOPIC])
+        nodes.append(node)
+        world.at(world.now + number * join_every, node.start)
+    return nodes
+
+
+def run(
+    peers: int,
+    seed: int,
+    *,
+    join_every: int = 100,
+    enough: int = 6,
+    limit: int = 120_000,
+    conditions: Conditions | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Growth:
+    """Let `peers` nodes join and link up to at least `enough` links each, then publish one message.
+
+    `limit` bounds the virtual ms after the last join; `progress` hears how many nodes are linked, once a second.
+    """
+    begun = process_time()
+    world = World(seed, conditions)
+    nodes = build(world, peers, join_every=join_every)
+    enough = min(enough, peers - 1)
+
+    def linked() -> bool:
+        degrees = [node.mesh.view().degree(node.peer) if node.running else 0 for node in nodes]
+        count = sum(degree >= enough for degree in degrees)
+        if progress is not None:
+            progress(count)
+        return count == peers
+
+    joined = EPOCH + peers * join_every
+    ready = world.run_until(linked, limit=peers * join_every + limit, step=1_000)
+    linked_at = world.now
+    world.run_for(15_000)
+    payload = b"a message to all"
+    nodes[-1].publish(TOPIC.number, payload)
+    world.run_until(lambda: reach(nodes, payload) == 1.0, limit=10_000, step=100)
+    statistics = [node.mesh.statistics() for node in nodes]
+    return Growth(
+        linked_after=max(0, linked_at - joined) if ready else None,
+        topology=topology([node.peer for node in nodes], true_links(nodes)),
+        maps=map_quality(nodes),
+        reached=reach(nodes, payload),
+        last_delay=delays(nodes, payload)[-1],
+        rendezvous_links=sum(one.links_rendezvous_own for one in statistics),
+        relayed_links=sum(one.links_relayed for one in statistics) // 2,
+        deliveries=world.delivered,
+        megabytes=round(world.bytes_delivered / 1e6, 1),
+        cpu_seconds=round(process_time() - begun, 1),
+        digest=world.digest.hex(),
+    )
