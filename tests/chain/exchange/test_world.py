@@ -2,12 +2,15 @@
 
 from itertools import pairwise
 
+import pytest
+
+from chain.exchange import branch
 from chain.exchange.effects import SyncPhase
 from chain.primitives.errors import Penalty
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction
-from tests.helpers.exchange_chain import GENESIS, next_block
-from tests.helpers.exchange_world import Node, World
+from tests.helpers.exchange_chain import GENESIS, grow, next_block
+from tests.helpers.exchange_world import Node, World, small
 from tests.helpers.transactions import key_of, sign
 
 
@@ -170,3 +173,36 @@ def test_time_does_not_run_hot() -> None:
     statuses = 3 * 2 * (60_000 // 3_000)
     assert world.ticks - before < 3 * statuses
     assert world.now > Millis(0)
+
+
+@pytest.mark.slow
+def test_the_peer_that_claimed_the_branch_may_leave_in_the_middle() -> None:
+    world = World(11)
+    nodes = [world.node() for _ in range(3)]
+    for node in nodes:
+        grow(small(node), 1_500)
+    world.now = Millis(world.now + 10_000_000)
+    late = world.node()
+    for node in nodes:
+        world.link(late, node)
+    for node in nodes[:2]:
+        world.run(500)
+        assert late.head.height < 1_500
+        world.unlink(late, node)
+    world.run(10_000)
+    assert late.head.id == nodes[2].head.id
+    assert not world.faults
+
+
+def test_a_long_way_is_gone_in_segments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(branch, "SEGMENT_MAX", 64)
+    world = World(12)
+    node, late = world.node(), world.node()
+    grow(small(node), 200)
+    grow(small(late), 40, extra=b"lost")
+    world.now = Millis(world.now + 10_000_000)
+    world.link(node, late)
+    world.run(20_000)
+    assert late.head.id == node.head.id
+    assert late.exchange.statistics().syncs_completed == 4
+    assert not world.faults

@@ -1,0 +1,89 @@
+"""Whatever comes in, at any entry, is answered by effects: nothing a peer sends raises."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.exchange.effects import Ask, Effect, Tag
+from chain.exchange.exchange import Exchange
+from chain.exchange.messages import (
+    Bodies,
+    Headers,
+    Parts,
+    Status,
+    encode_request,
+    encode_response,
+)
+from chain.exchange.topics import Topic
+from chain.primitives.hashing import blake2b_128
+from chain.primitives.units import Hash32, Millis
+from tests.helpers.exchange_chain import GENESIS, SmallChain, grow
+from tests.helpers.exchange_world import START, World, peer_of
+
+BRANCH = grow(SmallChain(), 6)
+hashes = st.sampled_from([GENESIS.id, *(item.id for item in BRANCH), Hash32(bytes(32))])
+statuses = st.builds(Status, hashes, st.integers(0, 10), st.sampled_from([0, 1_000, 6_000, 1 << 200]))
+headers = st.lists(st.sampled_from([item.sealed for item in BRANCH]), max_size=6).map(
+    lambda some: encode_response(Headers(tuple(some)))
+)
+answers = (
+    st.binary(max_size=40)
+    | statuses.map(encode_response)
+    | headers
+    | st.just(encode_response(Headers(tuple(item.sealed for item in BRANCH))))
+    | st.lists(st.none() | st.binary(max_size=9), max_size=9).map(lambda some: encode_response(Bodies(tuple(some))))
+    | st.just(encode_response(Parts(None)))
+    | st.lists(st.binary(max_size=9), max_size=3).map(lambda some: encode_response(Parts(tuple(some))))
+)
+steps = st.lists(
+    st.tuples(st.just("status"), statuses.map(encode_request))
+    | st.tuples(st.just("request"), st.binary(max_size=40))
+    | st.tuples(st.just("block"), st.binary(max_size=40))
+    | st.tuples(st.just("transaction"), st.binary(max_size=200))
+    | st.tuples(st.just("answer"), answers)
+    | st.tuples(st.just("fail"), st.sampled_from([b"busy", b"no answer in time", b"gone"]))
+    | st.tuples(st.just("time"), st.integers(0, 90_000).map(lambda ms: ms.to_bytes(3, "big")))
+    | st.tuples(st.just("down"), st.just(b"")),
+    max_size=30,
+)
+
+
+def do(exchange: Exchange, kind: str, data: bytes, now: Millis, asked: list[Tag], peer: int) -> list[Effect]:
+    sender = peer_of(peer)
+    match kind:
+        case "status" | "request":
+            return exchange.requested(1, Topic.SYNC, sender, data, now)
+        case "block":
+            return exchange.validate(Topic.BLOCK, blake2b_128(data), data, sender, now)
+        case "transaction":
+            return exchange.validate(Topic.TRANSACTION, blake2b_128(data), data, sender, now)
+        case "answer":
+            return exchange.responded(asked.pop(0), data, now) if asked else []
+        case "fail":
+            return exchange.request_failed(asked.pop(0), data.decode(), now) if asked else []
+        case "down":
+            return [*exchange.link_down(sender, now), *exchange.link_up(sender, now)]
+        case _:
+            return exchange.tick(now)
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None)
+@given(steps, st.integers(0, 2**16))
+def test_any_run_of_messages_gives_effects(run: list[tuple[str, bytes]], choice: int) -> None:
+    world = World(choice)
+    node = world.node()
+    asked: list[Tag] = []
+    for number in (50, 51):
+        effects = node.exchange.link_up(peer_of(number), START)
+        asked += [effect.tag for effect in effects if isinstance(effect, Ask)]
+    now = START
+    for index, (kind, data) in enumerate(run):
+        if kind == "time":
+            now = Millis(now + int.from_bytes(data, "big"))
+        effects = do(node.exchange, kind, data, now, asked, 50 + (choice >> index % 16 & 1))
+        asked += [effect.tag for effect in effects if isinstance(effect, Ask)]
+        deadline = node.exchange.deadline()
+        assert deadline is not None
+        if kind == "time":
+            assert deadline > now, "tick has done all that was due"
