@@ -1,0 +1,172 @@
+"""Saving what can be saved of a damaged database: `mappemonde db repair`.
+
+LevelDB's own repair keeps the entries it can read and loses the others, so what it leaves may have holes. The chain is
+then cut back to the last block up to which everything is whole, state included, and the node syncs the rest again.
+Nothing but blocks above the cut and side blocks is removed. The operator is told to keep a copy first.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from chain.primitives.errors import Malformed, StorageError
+from chain.primitives.hashing import keccak256
+from chain.primitives.units import Hash32
+from chain.state import decode_account
+from chain.trie_nodes import EMPTY_ROOT, Branch, Extension, Link, decode_node
+from storage import keys
+from storage.chain_store import ChainStore
+from storage.kv import KeyValueStore
+from storage.leveldb import open_level, repair_level
+from storage.migrations import claim
+
+WHOLE_MAX = 4_000_000
+"""Trie nodes remembered as whole while states are checked, 100 bytes each; beyond it nodes are checked again."""
+
+BATCH = 10_000
+"""Entries deleted in one batch."""
+
+
+_BLOCK_TABLES = (keys.HEADERS, keys.BODIES, keys.RECEIPTS, keys.UNDO, keys.SUPPLY)
+"""What stands under a block's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What a repair left."""
+
+    head_height: int
+    """Height of the last whole block: the head from now on."""
+    removed_blocks: int
+    """Blocks above it, and side blocks, that were removed; the network has them."""
+
+
+def repair(path: Path, genesis_id: Hash32, network_id: Hash32, network_name: str) -> Repaired:
+    """Repair the database in a directory that no node has open. Takes minutes on a long chain.
+
+    Raises `StorageError` when it is in use, belongs to another network, or nothing of the chain can be saved.
+    """
+    repair_level(path)
+    store = open_level(path)
+    try:
+        return salvage(store, genesis_id, network_id, network_name)
+    finally:
+        store.close()
+
+
+def salvage(store: KeyValueStore, genesis_id: Hash32, network_id: Hash32, network_name: str) -> Repaired:
+    """Cut the chain in a store back to its last whole block; see `repair`."""
+    if store.get(keys.META_VERSION) is None or store.get(keys.META_NETWORK) is None:
+        if store.get(keys.height_key(0)) != genesis_id:  # block 0 commits to the network, so its id can stand in
+            raise StorageError("neither stamps nor block 0 are left: move the directory away and sync anew")
+        store.write(
+            {
+                keys.META_VERSION: str(keys.SCHEMA_VERSION).encode(),
+                keys.META_NETWORK: network_id + network_name.encode(),
+            },
+            durable=True,
+        )
+    claim(store, network_id, network_name)
+    chain = ChainStore(store)
+    height = _last_recorded(store, chain, genesis_id)
+    states = _States(chain)
+    while height >= 0 and not states.is_whole(_state_root(chain, height)):
+        height -= 1
+    if height < 0:
+        raise StorageError("no block is whole: move the directory away and sync anew")
+    return Repaired(height, _cut(store, chain, height))
+
+
+def _last_recorded(store: KeyValueStore, chain: ChainStore, genesis_id: Hash32) -> int:
+    """Return the height up to which every canonical block has all its records; -1 if not even block 0 has."""
+    height, parent_id = 0, Hash32(b"")
+    while (block_id := chain.canonical_id(height)) is not None:
+        try:
+            chained = chain.chained(block_id)
+        except StorageError:
+            break
+        if chained is None or any(store.get(keys.block_key(table, block_id)) is None for table in _BLOCK_TABLES):
+            break
+        if block_id != genesis_id if height == 0 else chained.header.parent_id != parent_id:
+            break
+        height, parent_id = height + 1, block_id
+    return height - 1
+
+
+def _state_root(chain: ChainStore, height: int) -> Hash32:
+    block_id = chain.canonical_id(height)
+    chained = None if block_id is None else chain.chained(block_id)
+    assert chained is not None, "the records below the cut have been checked"
+    return chained.header.state_root
+
+
+class _States:
+    """Checks whether all trie nodes below a root are there and are what their hashes say."""
+
+    def __init__(self, chain: ChainStore) -> None:
+        self._chain = chain
+        self._whole: set[bytes] = set()
+
+    def is_whole(self, root: bytes, *, accounts: bool = True) -> bool:
+        """Tell whether a trie is whole; values of the state trie lead on to storage tries."""
+        if root == EMPTY_ROOT or root in self._whole:
+            return True
+        raw = self._chain.trie_node(Hash32(root))
+        if raw is None or keccak256(raw) != root:
+            return False
+        try:
+            whole = self._below(decode_node(raw), accounts=accounts)
+        except Malformed:
+            return False
+        if whole and len(self._whole) < WHOLE_MAX:
+            self._whole.add(root)
+        return whole
+
+    def _below(self, link: Link, *, accounts: bool) -> bool:
+        if link is None:
+            return True
+        if isinstance(link, bytes):
+            return self.is_whole(link, accounts=accounts)
+        if isinstance(link, Branch):
+            return all(self._below(child, accounts=accounts) for child in link.children)
+        if isinstance(link, Extension):
+            return self._below(link.child, accounts=accounts)
+        return not accounts or self.is_whole(decode_account(link.value).storage_root, accounts=False)
+
+
+def _cut(store: KeyValueStore, chain: ChainStore, height: int) -> int:
+    """Make the canonical block of a height the head and remove what lies above it and beside it."""
+    head_id = chain.canonical_id(height)
+    assert head_id is not None, "the cut was found by this index"
+    kept = {chain.canonical_id(number) for number in range(height + 1)}
+    removed = 0
+    doomed: list[bytes] = []
+    for key, _ in store.iterate(keys.HEADERS.prefix):
+        if Hash32(key[1:]) not in kept:
+            removed += 1
+            doomed += [table.prefix + key[1:] for table in _BLOCK_TABLES]
+    doomed += [
+        key for key, _ in store.iterate(keys.BY_HEIGHT.prefix) if Hash32(key[1 + keys.HEIGHT_BYTES :]) not in kept
+    ]
+    doomed += [key for key, block_id in store.iterate(keys.CANONICAL.prefix) if Hash32(block_id) not in kept]
+    doomed += [key for key, place in store.iterate(keys.TRANSACTIONS.prefix) if Hash32(place[:32]) not in kept]
+    # The head first: a repair that is cut short leaves a head whose blocks are all there.
+    store.write({keys.META_HEAD: head_id}, durable=True)
+    for at in range(0, len(doomed), BATCH):
+        store.write({}, doomed[at : at + BATCH], durable=True)
+    _reindex(store, chain, height)
+    return removed
+
+
+def _reindex(store: KeyValueStore, chain: ChainStore, height: int) -> None:
+    """Write again the index entries of the blocks that stay: they may have been lost."""
+    for number in range(height + 1):
+        block_id = chain.canonical_id(number)
+        hashes = store.get(keys.block_key(keys.UNDO, Hash32(block_id or b"")))
+        assert block_id is not None, "the records below the cut have been checked"
+        assert hashes is not None, "the records below the cut have been checked"
+        puts = {keys.by_height_key(number, block_id): b""}
+        for index in range(len(hashes) // 32):
+            place = block_id + number.to_bytes(keys.HEIGHT_BYTES, "big") + index.to_bytes(4, "big")
+            puts[keys.block_key(keys.TRANSACTIONS, Hash32(hashes[32 * index : 32 * index + 32]))] = place
+        store.write(puts, durable=False)
+    store.write({}, durable=True)

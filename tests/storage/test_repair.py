@@ -1,0 +1,150 @@
+"""A damaged database is cut back to its last whole block, and the node goes on from there."""
+
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from chain.block import header_id
+from chain.importer import Importer
+from chain.primitives.errors import StorageError
+from chain.primitives.units import COIN
+from chain.state import State
+from chain.verified import VerifiedBlock
+from storage import keys
+from storage.chain_store import ChainStore
+from storage.kv import KeyValueStore
+from storage.leveldb import open_level
+from storage.memory import MemoryStore
+from storage.migrations import claim
+from storage.repair import Repaired, repair, salvage
+from tests.helpers.forge import INTERVAL, FakeRules, Forge
+from tests.helpers.networks import RECEIVER, payment, small_genesis
+from tests.helpers.stakes import deposit
+
+GENESIS = small_genesis()
+PARAMS = GENESIS.params
+HEIGHT = 8
+
+
+def _blocks() -> list[VerifiedBlock]:
+    forge = Forge(GENESIS)
+    blocks = [forge.block(forge.root, deposit(GENESIS, 1, 0, value=COIN))]
+    for nonce in range(HEIGHT - 1):
+        blocks.append(forge.block(forge.chained(blocks[-1]), payment(GENESIS, 0, nonce)))
+    return blocks
+
+
+BLOCKS = _blocks()
+
+
+def _fill(store: KeyValueStore) -> None:
+    claim(store, PARAMS.network_id, PARAMS.name)
+    importer = Importer(PARAMS, GENESIS, ChainStore(store), FakeRules())
+    for block in BLOCKS:
+        importer.add(block, block.arrived)
+    side = Forge(GENESIS).block(GENESIS.chained, interval=INTERVAL + 1)
+    importer.add(side, side.arrived)
+    assert importer.head().height == HEIGHT
+
+
+def _salvage(store: KeyValueStore) -> Repaired:
+    return salvage(store, GENESIS.chained.id, PARAMS.network_id, PARAMS.name)
+
+
+def _check_goes_on(store: KeyValueStore, height: int) -> None:
+    """The node opens at a height, takes the missing blocks again, and finds every transaction."""
+    chain = ChainStore(store)
+    importer = Importer(PARAMS, GENESIS, chain, FakeRules())
+    assert importer.head().height == height
+    for block in BLOCKS:
+        importer.add(block, BLOCKS[-1].arrived)
+    assert importer.head().height == HEIGHT
+    assert State(chain, importer.head().header.state_root).balance(RECEIVER) == HEIGHT - 1
+    for block in BLOCKS:
+        place = chain.transaction_place(block.transactions[0].tx.hash)
+        assert place is not None
+        assert place.height == block.sealed.header.height
+
+
+def _block_key(table: keys.Table, height: int) -> bytes:
+    return keys.block_key(table, header_id(BLOCKS[height - 1].sealed.header))
+
+
+def test_a_whole_chain_stays_as_it_is_but_for_side_blocks() -> None:
+    store = MemoryStore()
+    _fill(store)
+    assert _salvage(store) == Repaired(head_height=HEIGHT, removed_blocks=1)
+    _check_goes_on(store, HEIGHT)
+
+
+@pytest.mark.parametrize("table", [keys.HEADERS, keys.BODIES, keys.RECEIPTS, keys.UNDO, keys.SUPPLY])
+def test_a_missing_record_cuts_below_its_block(table: keys.Table) -> None:
+    store = MemoryStore()
+    _fill(store)
+    store.write({}, [_block_key(table, 6)], durable=True)
+    assert _salvage(store).head_height == 5
+    _check_goes_on(store, 5)
+
+
+def test_a_missing_index_is_written_again_where_its_block_stays() -> None:
+    store = MemoryStore()
+    _fill(store)
+    lost = [key for table in (keys.TRANSACTIONS, keys.BY_HEIGHT) for key, _ in store.iterate(table.prefix)]
+    store.write({}, lost, durable=True)
+    assert _salvage(store).head_height == HEIGHT
+    _check_goes_on(store, HEIGHT)
+
+
+def test_lost_stamps_are_written_again_for_the_right_network_only() -> None:
+    store = MemoryStore()
+    _fill(store)
+    store.write({}, [keys.META_VERSION, keys.META_NETWORK, keys.META_HEAD], durable=True)
+    other = small_genesis(epoch_length=4)
+    with pytest.raises(StorageError, match="neither stamps nor block 0"):
+        salvage(store, other.chained.id, other.params.network_id, "other")
+    assert _salvage(store).head_height == HEIGHT
+    claim(store, PARAMS.network_id, PARAMS.name)
+
+
+def _one_node(store: MemoryStore, rng: Random) -> bytes:
+    begun = {keys.block_key(keys.NODES, node) for node in GENESIS.trie_nodes}
+    return rng.choice([key for key, _ in store.iterate(keys.NODES.prefix) if key not in begun])
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: None, lambda raw: raw[:-1], lambda raw: b"\xc0"], ids=["lost", "cut", "other"]
+)
+@pytest.mark.parametrize("seed", range(6))
+def test_any_damaged_trie_node_cuts_to_a_state_that_can_be_read(
+    damage: Callable[[bytes], bytes | None], seed: int
+) -> None:
+    store = MemoryStore()
+    _fill(store)
+    key = _one_node(store, Random(seed))
+    raw = damage(store.get(key) or b"")
+    store.write({} if raw is None else {key: raw}, [key], durable=True)
+    _check_goes_on(store, _salvage(store).head_height)
+
+
+def test_without_the_state_of_genesis_nothing_can_be_saved() -> None:
+    store = MemoryStore()
+    _fill(store)
+    store.write({}, [keys.block_key(keys.NODES, node) for node in GENESIS.trie_nodes], durable=True)
+    with pytest.raises(StorageError, match="no block is whole"):
+        _salvage(store)
+
+
+def test_a_leveldb_directory_is_repaired_in_place(tmp_path: Path) -> None:
+    store = open_level(tmp_path)
+    _fill(store)
+    store.close()
+    for manifest in tmp_path.glob("MANIFEST-*"):
+        manifest.write_bytes(b"no manifest")
+    with pytest.raises(StorageError, match="db repair"):
+        open_level(tmp_path)
+    assert repair(tmp_path, GENESIS.chained.id, PARAMS.network_id, PARAMS.name).head_height == HEIGHT
+    again = open_level(tmp_path)
+    _check_goes_on(again, HEIGHT)
+    again.close()
