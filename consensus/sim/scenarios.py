@@ -1,0 +1,312 @@
+"""The scenarios by name: `mappemonde simulate consensus SCENARIO --seed S`.
+
+Each is a function of (parameters, seed, size) whose result holds rows, curves and notes. The same seed gives the same
+result. `size` is the number of blocks per run, or of trials where a scenario says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+
+from chain.params import ChainParams
+from consensus.sim.blocks import interval_of
+from consensus.sim.double_spend import Contest, DoubleSpend
+from consensus.sim.forks import (
+    attack_growth,
+    equilibrium_rate,
+    honest_growth,
+    minimal_chain,
+    one_hash_chain,
+    outgrowing_share,
+)
+from consensus.sim.law import calibrated_rate
+from consensus.sim.networks import STAKED, after_step, deviations, honest_world, partition, revenue
+from consensus.sim.report import Curve, Result, Row, histogram, spread
+from consensus.sim.retarget import intervals
+from consensus.sim.withholding import Earned, Stakes, Strategy, Withholding
+
+OTHERS = (("Bitcoin's rule", "bitcoin"), ("ASERT", "asert"), ("LWMA", "lwma"))
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A name's meaning."""
+
+    run: Callable[[ChainParams, int, int], Result]
+    size: int
+    """Default number of blocks or trials."""
+    about: str
+
+
+def run_scenario(name: str, params: ChainParams, *, seed: int, size: int | None = None) -> Result:
+    """Run a scenario of `SCENARIOS` and return its rows, curves and notes. Raises `KeyError` for an unknown name."""
+    scenario = SCENARIOS[name]
+    return scenario.run(params, seed, scenario.size if size is None else size)
+
+
+def _steady(params: ChainParams, seed: int, size: int) -> Result:
+    burn = 2_000
+    outcome = honest_world(params, seed, blocks=size + burn)
+    ours = [float(interval_of(block)) for block in outcome.chain[burn:]]
+    rows = [Row("Mappemonde", spread(ours))]
+    curves = [histogram("Mappemonde", ours)]
+    for title, rule in OTHERS:
+        theirs = intervals(rule, Random(seed), block_time=params.block_time, rate=lambda _: 1.0, blocks=size + burn)[
+            burn:
+        ]
+        rows.append(Row(title, spread(theirs)))
+        curves.append(histogram(title, theirs))
+    notes = (
+        f"orphans: {outcome.orphans / len(outcome.chain):.4f} per block; on the winner within 50 ms of its ripeness: "
+        f"{100 * outcome.on_winner:.2f} % of (miner, block); all agree: {outcome.agreed}",
+    )
+    return Result("steady", seed, size, tuple(rows), tuple(curves), ("interval, s", "density, 1/s"), notes)
+
+
+def _steps(params: ChainParams, seed: int, size: int) -> Result:
+    rows: list[Row] = []
+    burn = 1_500
+    for title, factor, stakers in (
+        ("x10", 10.0, True),
+        ("/10", 0.1, True),
+        ("x100", 100.0, True),
+        ("/100", 0.01, True),
+        ("x1000", 1000.0, True),
+        ("/10,000 and no stakers", 1e-4, False),
+    ):
+        firsts: list[float] = []
+        extremes: list[float] = []
+        for run in range(size):
+            rng = Random(seed * 1000 + run)
+            chain = after_step(params, rng, factor, stakers=stakers, burn=burn, blocks=500)
+            firsts += [interval_of(block) / 1000 for block in chain[:10]]
+            extremes += [interval_of(block) / 1000 for block in chain]
+        values: dict[str, str | int | float] = {
+            "mean of the first ten, s": round(sum(firsts) / len(firsts), 1),
+            "min of 500, s": round(min(extremes), 1),
+            "max of 500, s": round(max(extremes), 1),
+        }
+        for other, rule in OTHERS:
+            theirs: list[float] = []
+            for run in range(size):
+                rate = _step_rate(burn, factor)
+                made = intervals(rule, Random(seed + run), block_time=params.block_time, rate=rate, blocks=burn + 10)
+                theirs += made[burn:]
+            values[f"{other}, s"] = round(sum(theirs) / len(theirs) / 1000, 1)
+        rows.append(Row(title, values))
+    notes = ("The step comes when the schedule is at rest; every row is over several runs.",)
+    return Result("steps", seed, size, tuple(rows), notes=notes)
+
+
+def _step_rate(burn: int, factor: float) -> Callable[[int], float]:
+    return lambda number: factor if number >= burn else 1.0
+
+
+def _threshold(params: ChainParams, seed: int, size: int) -> Result:
+    rows: list[Row] = []
+    points: list[tuple[float, float]] = []
+    for stake in (0.0, 0.1, 0.25, 0.33, 0.5, 0.67):
+        honest = honest_growth(params, Random(seed), stake=STAKED * (1 - stake), total=STAKED, blocks=size)
+        attack = attack_growth(params, Random(seed + 1), stake=STAKED * stake, total=STAKED, blocks=size)
+        share = outgrowing_share(honest, attack)
+        points.append((stake, share))
+        rows.append(Row(f"{100 * stake:.0f} % of the stake", {"smallest hash share": round(share, 3)}))
+    honest = honest_growth(params, Random(seed), stake=0.0, total=0.0, blocks=size)
+    attack = attack_growth(params, Random(seed + 1), stake=0.0, total=0.0, blocks=size)
+    rows.append(Row("no stake anywhere", {"smallest hash share": round(outgrowing_share(honest, attack), 3)}))
+    curve = Curve("smallest hash share that outgrows", tuple(points))
+    axes = ("attacker's share of the stake", "share of the hash rate")
+    return Result("threshold", seed, size, tuple(rows), (curve,), axes)
+
+
+def _double_spend(params: ChainParams, seed: int, size: int) -> Result:
+    rows: list[Row] = []
+    ramped = params.stake_start + params.stake_ramp
+    for title, staked, own in (
+        ("no stake anywhere", False, 0.0),
+        ("stakers, attacker has none", True, 0.0),
+        ("stakers, attacker has his hash share of it", True, 1.0),
+    ):
+        for share in (0.10, 0.20, 0.25, 0.30, 0.40):
+            total = STAKED if staked else 0.0
+            held = total * own * share
+            rng = Random(seed)
+            rate = (
+                equilibrium_rate(params, rng, stake=total, total=total)
+                if staked
+                else calibrated_rate(params, params.genesis_log_target)
+            )
+            contest = Contest(share, rate, held, total - held, total, ramped if staked else 0)
+            race = DoubleSpend(params, contest, rng)
+            values: dict[str, str | int | float] = {}
+            for confirmations in (6, 10, 20, 30):
+                won, estimate = race.success(confirmations, size)
+                values[f"{confirmations}"] = f"{100 * won:.2f} % ({100 * estimate:.2f})"
+            rows.append(Row(f"{title}: {share:.2f}", values))
+    notes = ("In brackets: what the policy's own table expects; it resolves what the trials are too few for.",)
+    return Result("double-spend", seed, size, tuple(rows), notes=notes)
+
+
+def _grab(params: ChainParams, seed: int, size: int) -> Result:
+    rows: list[Row] = []
+    rate = calibrated_rate(params, params.genesis_log_target)
+    ramped = params.stake_start + params.stake_ramp
+    day = 720 * params.block_time
+    for title, height in (("bootstrap", 0), ("with stake, no ticket", ramped)):
+        one = [one_hash_chain(params, Random(seed + run), blocks=30, height=height) for run in range(size)]
+        rows.append(Row(f"{title}: 30 blocks of one hash", {"weight, honest blocks": round(sum(one) / size, 4)}))
+        for tries in (1, 4, 16):
+            rows.append(_grab_row(params, seed, title, height, rate=rate, tries=tries, blocks=30, elapsed=None))
+        for tries in (1, 4, 8, 16, 64):
+            rows.append(_grab_row(params, seed, title, height, rate=rate, tries=tries, blocks=10_000, elapsed=day))
+    notes = (
+        "At least as many hashes as pass the floor are made per block; one honest block is T_BLOCK of all hashes.",
+    )
+    return Result("grab", seed, size, tuple(rows), notes=notes)
+
+
+def _grab_row(
+    params: ChainParams,
+    seed: int,
+    title: str,
+    height: int,
+    *,
+    rate: float,
+    tries: int,
+    blocks: int,
+    elapsed: int | None,
+) -> Row:
+    grab = minimal_chain(params, Random(seed), rate=rate, elapsed=elapsed, blocks=blocks, tries=tries, height=height)
+    where = "over a day's stall" if elapsed else "in a row"
+    return Row(
+        f"{title}: {tries} tries a block, {where}",
+        {
+            "blocks": grab.blocks,
+            "hashes, honest blocks": round(grab.hashes, 4),
+            "weight, honest blocks": round(grab.work, 3),
+            "weight by schedule alone": round(grab.weight_without_cap, 1),
+        },
+    )
+
+
+def _withholding(params: ChainParams, seed: int, size: int) -> Result:
+    rows: list[Row] = []
+    ramped = params.stake_start + params.stake_ramp
+    calibrated = calibrated_rate(params, params.genesis_log_target)
+    staked = equilibrium_rate(params, Random(seed), stake=STAKED, total=STAKED)
+    late = params.block_time // 24 - params.block_time // 120
+    for title, share, stakes, rate, height in (
+        ("0.33 hash, no stake anywhere", 0.33, Stakes(0.0, 0.0), calibrated, 0),
+        ("0.33 hash, 0.33 of the stake", 0.33, Stakes(STAKED * 0.33, STAKED * 0.67), staked, ramped),
+        ("0.33 hash, none of the stake", 0.33, Stakes(0.0, STAKED), staked, ramped),
+        ("0.10 hash, dust of the stake", 0.10, Stakes(STAKED * 0.001, STAKED * 0.999), staked, ramped),
+    ):
+        best: tuple[Earned, str] | None = None
+        for strategy in (
+            Strategy(None),
+            Strategy(None, hides_ticket=True),
+            Strategy(None, release=late),
+            *(
+                Strategy(params.block_time * percent // 100, release=release, hides_ticket=True)
+                for percent in (70, 80, 85, 90, 95, 100, 105)
+                for release in (0, late)
+            ),
+        ):
+            game = Withholding(
+                params, Random(seed), share=share, rate=rate, stakes=stakes, strategy=strategy, height=height
+            )
+            earned = game.run(size)
+            name = _strategy_name(strategy)
+            if strategy.good_enough is None:
+                rows.append(Row(f"{title}: {name}", {"revenue": round(earned.revenue, 4)}))
+            if best is None or earned.revenue > best[0].revenue:
+                best = earned, name
+        assert best is not None, "there are strategies"
+        rows.append(Row(f"{title}: best ({best[1]})", {"revenue": round(best[0].revenue, 4)}))
+    notes = (
+        f"Standard error {(0.33 * 0.67 / size) ** 0.5:.4f}; the best of seventeen strategies is biased up by about "
+        "twice that.",
+    )
+    return Result("withholding", seed, size, tuple(rows), notes=notes)
+
+
+def _strategy_name(strategy: Strategy) -> str:
+    parts = ["honest start" if strategy.good_enough is None else f"goes on from {strategy.good_enough / 1000:.0f} s"]
+    if strategy.release:
+        parts.append(f"shown {strategy.release / 1000:.1f} s late")
+    if strategy.hides_ticket:
+        parts.append("own tickets kept private")
+    return ", ".join(parts)
+
+
+def _stakers(params: ChainParams, seed: int, size: int) -> Result:
+    rows = []
+    for online in (1.0, 0.5, 0.0):
+        outcome = honest_world(params, seed, blocks=size, online=online)
+        ours = [float(interval_of(block)) for block in outcome.chain[1_500:]]
+        rows.append(Row(f"{100 * online:.0f} % of the stakers online", spread(ours)))
+    return Result("stakers", seed, size, tuple(rows))
+
+
+def _daily(params: ChainParams, seed: int, size: int) -> Result:
+    outcome = honest_world(params, seed, blocks=size, daily=2.0)
+    rows = (Row("hash rate x2 by day", spread([float(interval_of(block)) for block in outcome.chain[1_500:]])),)
+    return Result("daily", seed, size, rows)
+
+
+def _clocks(params: ChainParams, seed: int, size: int) -> Result:
+    rows = []
+    for error in (0, 100, 500, 1_000, 2_000, 5_000):
+        outcome = honest_world(params, seed, blocks=size, clock_error=float(error))
+        rows.append(
+            Row(
+                f"clocks off by up to {error} ms",
+                {
+                    "orphans per block": round(outcome.orphans / len(outcome.chain), 4),
+                    "on the winner": f"{100 * outcome.on_winner:.2f} %",
+                    **spread([float(interval_of(block)) for block in outcome.chain]),
+                },
+            )
+        )
+    return Result("clocks", seed, size, tuple(rows))
+
+
+def _partition(params: ChainParams, seed: int, size: int) -> Result:
+    rows = []
+    for minutes in (10, 60, 360):
+        healed = partition(params, seed, cut_ms=minutes * 60_000 * params.block_time / 120_000, blocks=size)
+        rows.append(
+            Row(
+                f"0.4 of the hash rate cut off for {minutes} min",
+                {
+                    "agree after": str(healed.agreed),
+                    "blocks given up": healed.orphans,
+                    **spread([float(interval_of(block)) for block in healed.chain]),
+                },
+            )
+        )
+    return Result("partition", seed, size, tuple(rows))
+
+
+def _early(params: ChainParams, seed: int, size: int) -> Result:
+    rows = []
+    for title, setup in deviations(params):
+        outcome = honest_world(params, seed, blocks=size, first=setup)
+        earned = revenue(outcome)
+        rows.append(Row(title, {"hash share": setup.share, "revenue": round(earned, 4), "orphans": outcome.orphans}))
+    return Result("deviations", seed, size, tuple(rows))
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "steady": Scenario(_steady, 40_000, "intervals at rest, against Bitcoin's rule, ASERT and LWMA"),
+    "steps": Scenario(_steps, 20, "the hash rate jumps (size: runs per step)"),
+    "daily": Scenario(_daily, 8_000, "the hash rate doubles by day"),
+    "stakers": Scenario(_stakers, 6_000, "half or all of the stakers go offline"),
+    "threshold": Scenario(_threshold, 10_000, "the hash share that outgrows the chain, by share of the stake"),
+    "double-spend": Scenario(_double_spend, 4_000, "a steering attacker against k confirmations (size: races)"),
+    "withholding": Scenario(_withholding, 20_000, "early start on an own unripe block, late release, private tickets"),
+    "deviations": Scenario(_early, 6_000, "one miner of a network with delays releases late or keeps its tickets"),
+    "grab": Scenario(_grab, 200, "one hash per block; a chain of minimal hashes over a day's stall (size: runs)"),
+    "clocks": Scenario(_clocks, 3_000, "clocks off by up to 5 s"),
+    "partition": Scenario(_partition, 600, "two parts that meet again"),
+}

@@ -1,0 +1,155 @@
+"""Withholding: what a pool earns that goes on from its own unripe block and keeps its block or its ticket to itself.
+
+Honest miners hash on a parent until their best is ripe. The attacker stops as soon as it holds a hash that is good
+enough, hashes on its own unripe block, which nobody else has, and shows the block when it is ripe (or later). What it
+gains is time on the next height; what it risks is that somebody's block is ripe first.
+"""
+
+from dataclasses import dataclass
+from random import Random
+
+from chain.block import ChainedHeader
+from chain.params import ChainParams
+from chain.primitives.units import Millis
+from consensus.schedule import next_log_target
+from consensus.search import Rank
+from consensus.sim.blocks import BlockMaker
+from consensus.sim.law import draw_handicap, first_ripe, first_under, limit_for
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """How the attacker plays."""
+
+    good_enough: int | None
+    """It goes on from an own block that is ripe at most this long (ms) after its parent; None: only once it is ripe."""
+    release: int = 0
+    """ms after its ripeness at which the block is shown."""
+    hides_ticket: bool = False
+    """Whether the tickets of its stake serve only its own blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stakes:
+    """Tickets, in shares of all coins."""
+
+    attacker: float
+    honest: float
+
+    @property
+    def total(self) -> float:
+        """Stake in the snapshot."""
+        return self.attacker + self.honest
+
+
+@dataclass(frozen=True, slots=True)
+class Earned:
+    """What a run gave."""
+
+    revenue: float
+    """Attacker's share of the canonical blocks."""
+    late: float
+    """Share of heights at which the attacker's block was passed over because it was shown too late."""
+    mean_interval: float
+    """ms"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The attacker's block of a height, and when (ms after the parent's time) it went on from it."""
+
+    block: ChainedHeader
+    leaves: float
+
+
+class Withholding:
+    """One attacker against everybody else, who act as one without delays (the best case for them costs 0.4 %)."""
+
+    def __init__(
+        self,
+        params: ChainParams,
+        rng: Random,
+        *,
+        share: float,
+        rate: float,
+        stakes: Stakes,
+        strategy: Strategy,
+        height: int,
+    ) -> None:
+        self._params = params
+        self._rng = rng
+        self._share = share
+        self._rate = rate
+        self._stakes = stakes
+        self._strategy = strategy
+        self._maker = BlockMaker(params)
+        self._tip = self._maker.genesis(height)
+
+    def run(self, blocks: int) -> Earned:
+        """Play a number of heights."""
+        start, tip = self._tip, self._tip
+        attacker_from = honest_from = 0.0
+        won = late = 0
+        for _ in range(blocks):
+            honest_handicap, own_handicap = self._handicaps(tip)
+            honest = self._honest(tip, honest_from, honest_handicap)
+            own = self._own(tip, attacker_from, own_handicap)
+            honest_from = attacker_from = 0.0
+            if own is None or _rank(own.block) >= _rank(honest):
+                tip = honest
+                continue
+            shown = own.block.time + self._strategy.release
+            if shown > honest.time + self._params.block_time // 24:
+                late += 1  # the public block is head, and a sibling past LATE does not displace it
+                tip = honest
+                continue
+            won += 1
+            # everybody else learns of the block when it is shown; until then they hash on the parent
+            attacker_from, honest_from = own.leaves - (own.block.time - tip.time), float(self._strategy.release)
+            tip = own.block
+        return Earned(won / blocks, late / blocks, (tip.time - start.time) / blocks)
+
+    def _handicaps(self, tip: ChainedHeader) -> tuple[Millis, Millis]:
+        stakes, height = self._stakes, tip.height + 1
+        public = draw_handicap(self._params, self._rng, height, stake=stakes.honest, total=stakes.total)
+        own = draw_handicap(self._params, self._rng, height, stake=stakes.attacker, total=stakes.total)
+        best = min(public, own)
+        return (public, best) if self._strategy.hides_ticket else (best, best)
+
+    def _honest(self, tip: ChainedHeader, start: float, handicap: Millis) -> ChainedHeader:
+        found = first_ripe(
+            self._params,
+            self._rng,
+            rate=self._rate * (1 - self._share),
+            start=start,
+            log_target=next_log_target(self._params, tip.err),
+            handicap=handicap,
+        )
+        assert found is not None, "an honest majority finds a hash in every interval"
+        return self._maker.child(tip, pow_hash=found.pow, handicap=handicap, miner=0)
+
+    def _own(self, tip: ChainedHeader, start: float, handicap: Millis) -> _Own | None:
+        """Return the attacker's block: the first that is good enough, else the one that is ripe first."""
+        params = self._params
+        target = next_log_target(params, tip.err)
+        rate = self._rate * self._share
+        limit = 0
+        if self._strategy.good_enough is not None:
+            limit = limit_for(params, target, handicap, self._strategy.good_enough)
+        fallback = first_ripe(
+            params, self._rng, rate=rate, start=start, log_target=target, handicap=handicap, above=limit
+        )
+        if limit:
+            found = first_under(self._rng, rate=rate, limit=limit)
+            block = self._maker.child(tip, pow_hash=found.pow, handicap=handicap, miner=1)
+            leaves = start + found.at
+            if leaves <= block.time - tip.time:
+                return _Own(block, leaves)
+        if fallback is None:
+            return None
+        block = self._maker.child(tip, pow_hash=fallback.pow, handicap=handicap, miner=1)
+        return _Own(block, float(block.time - tip.time))
+
+
+def _rank(block: ChainedHeader) -> Rank:
+    return Rank(block.time, block.sealed.pow)
