@@ -50,6 +50,8 @@ class Branch:
         """Not imported yet, consecutive, oldest first."""
         self.complete = False
         """Whether the peer has no more, or the segment is full."""
+        self.is_cut = False
+        """Whether it goes on beyond what our clock, or a segment, lets us follow now."""
         self._source = source
         self._locator = make_locator(source)
         self._cursor: ChainedHeader | None = None
@@ -92,12 +94,12 @@ class Branch:
                 raise RemoteError("a chain on an invalid block", penalty=Penalty.BAN)
             parent = rules.chain(item, parent)
             if parent.time > latest:
-                self.complete = True
+                self.complete = self.is_cut = True
                 return
             self.headers.append(parent)
             self._cursor = parent
         if len(self.headers) >= SEGMENT_MAX:
-            self.complete = True
+            self.complete = self.is_cut = True
 
     def _parent(self, item: SealedHeader, before: ChainedHeader | None) -> ChainedHeader:
         wanted = item.header.parent_id

@@ -195,8 +195,12 @@ class Sync:
         """Compare claimed work; what is not heavier is not looked at."""
         ours = self._source.head().total_work
         if branch.tip is None or branch.tip.total_work <= ours:
-            # blameless if our head went on meanwhile, or if a segment is too short to show the work
-            lied = branch.claim.total_work > ours and self._source.chained(branch.claim.head_id) is None
+            # blameless if our head went on meanwhile, our clock is late, or a segment is too short to show the work
+            lied = (
+                not branch.is_cut
+                and branch.claim.total_work > ours
+                and self._source.chained(branch.claim.head_id) is None
+            )
             return self._give_up(
                 "claimed more work than its headers show", Penalty.STRIKE if lied else Penalty.NONE, now
             )

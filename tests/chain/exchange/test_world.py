@@ -181,7 +181,7 @@ def test_the_peer_that_claimed_the_branch_may_leave_in_the_middle() -> None:
     nodes = [world.node() for _ in range(3)]
     for node in nodes:
         grow(small(node), 1_500)
-    world.now = Millis(world.now + 10_000_000)
+    world.now = Millis(world.now + 30_000_000)
     late = world.node()
     for node in nodes:
         world.link(late, node)
@@ -206,3 +206,16 @@ def test_a_long_way_is_gone_in_segments(monkeypatch: pytest.MonkeyPatch) -> None
     assert late.head.id == node.head.id
     assert late.exchange.statistics().syncs_completed == 4
     assert not world.faults
+
+
+def test_a_chain_in_the_future_of_a_late_clock_blames_nobody() -> None:
+    world = World(13)
+    node, late = world.node(), world.node()
+    grow(small(node), 30)
+    world.now = Millis(node.chain.head().header.parent_time - 200_000)
+    world.link(node, late)
+    world.run(60_000)
+    assert 10 < late.head.height < 29
+    assert not world.faults
+    world.run(400_000)
+    assert late.head.id == node.head.id
