@@ -1,6 +1,6 @@
 """Transfers imported per second on one core: blocks of 2,000 payments between 2,000 accounts, over LevelDB.
 
-`python bench/import_transfers.py [--blocks N] [--profile]` builds a chain, then imports it in one thread as the node
+`python -m bench.import_transfers [--blocks N] [--profile]` builds a chain, then imports it in one thread as the node
 does: decode the body, recover the senders, hand the block to the importer (execution, all roots, one durable batch). It
 prints the time of each stage, the rate, and its ratio to bare recovery of the same public keys by coincurve, which no
 node in Python can beat on one core. In the node the first two stages run in worker threads beside the importer's.
