@@ -93,3 +93,13 @@ def test_records_are_read_once_and_few_are_kept() -> None:
     assert len(stakes._kept) == KEPT
     assert stakes.after(chained[20]) is stakes.after(chained[20])
     assert stakes.after(chained[18]) is stakes.after(chained[19])
+
+
+def test_the_record_after_a_new_head_is_there_before_anybody_asks() -> None:
+    importer, _ = _importer()
+    blocks = _branch(b"", 12, 5)
+    _add_all(importer, blocks)
+    for block in blocks[-3:]:
+        parent = FORGE.chained(block)
+        kept = importer._stakes._kept
+        assert importer.epoch_stake(parent) in kept.values()
