@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from chain.primitives.errors import ConfigError, NodeError, StorageError
+from chain.primitives.errors import ConfigError, ListenError, NodeError, StorageError
 from cli.exit_codes import ExitCode
 
 COMMANDS = {
@@ -66,6 +66,8 @@ def exit_code_of(error: NodeError) -> ExitCode:
     named = getattr(error, "exit_code", None)
     if isinstance(named, ExitCode):
         return named
+    if isinstance(error, ListenError):
+        return ExitCode.NETWORK
     if isinstance(error, ConfigError):
         return ExitCode.USAGE
     if isinstance(error, StorageError):

@@ -79,12 +79,6 @@ class DuplicateIdentity(NodeError):
     exit_code = ExitCode.DUPLICATE
 
 
-class PortInUse(NodeError):
-    """An address or port cannot be had."""
-
-    exit_code = ExitCode.NETWORK
-
-
 @dataclass(frozen=True, slots=True)
 class _Disk:
     """What lies on disk, opened."""

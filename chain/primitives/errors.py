@@ -36,3 +36,7 @@ class StorageError(NodeError):
 
 class ConfigError(NodeError):
     """A setting is unknown, missing or out of range; the text names it."""
+
+
+class ListenError(ConfigError):
+    """An address or port cannot be listened on: another program has it, or it is not this machine's."""

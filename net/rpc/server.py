@@ -12,7 +12,7 @@ from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
 from aiohttp.web_request import BaseRequest
 
-from chain.primitives.errors import ConfigError
+from chain.primitives.errors import ListenError
 from chain.primitives.units import Millis
 from net.rpc.dispatcher import Dispatcher, DispatcherStatistics
 from net.rpc.events import Events
@@ -131,14 +131,14 @@ class RpcServer:
         self._listener: asyncio.Server | None = None
 
     async def open(self) -> int:
-        """Listen, and return the port. Raises `ConfigError` when the address cannot be had."""
+        """Listen, and return the port. Raises `ListenError` when the address cannot be had."""
         loop = asyncio.get_running_loop()
         self._door = _Door(self._handler, self._policy.limits)
         host, port = self._policy.host, self._policy.port
         try:
             self._listener = await loop.create_server(self._door, host, port, backlog=512, reuse_address=True)
         except OSError as error:
-            raise ConfigError(
+            raise ListenError(
                 f"the RPC cannot listen on {host}:{port} ({error.strerror or error}): "
                 "another program uses it, or the address is not this machine's; see rpc_host and rpc_port"
             ) from None

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from chain.primitives.errors import ConfigError, NodeError
+from chain.primitives.errors import ListenError, NodeError
 from net.transport.buckets import network_of
 
 log = logging.getLogger(__name__)
@@ -125,13 +125,13 @@ class RendezvousServer:
         self._answered = 0
 
     async def listen(self, host: str, port: int) -> None:
-        """Begin. Raises `ConfigError` when the port cannot be had."""
+        """Begin. Raises `ListenError` when the port cannot be had."""
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(self._server, host, port, backlog=CONNECTIONS_MAX)
         except OSError as error:
             why = error.strerror or str(error)
-            raise ConfigError(f"the rendezvous cannot listen on {host}:{port} ({why}); choose another port") from None
+            raise ListenError(f"the rendezvous cannot listen on {host}:{port} ({why}); choose another port") from None
 
     @property
     def port(self) -> int:
@@ -169,7 +169,7 @@ class RendezvousServer:
 
 
 async def open_rendezvous(host: str, port: int, answer: Answer) -> RendezvousServer:
-    """Listen for joiners. Raises `ConfigError` when the port cannot be had."""
+    """Listen for joiners. Raises `ListenError` when the port cannot be had."""
     server = RendezvousServer(answer)
     await server.listen(host, port)
     return server

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from aioice import stun
 
-from chain.primitives.errors import ConfigError, Malformed
+from chain.primitives.errors import ListenError, Malformed
 from chain.primitives.units import Millis
 from net.transport.buckets import PrefixBuckets
 
@@ -115,11 +115,11 @@ class StunServer(asyncio.DatagramProtocol):
 
 
 async def open_stun(host: str, port: int, clock: Callable[[], Millis]) -> StunServer:
-    """Listen for Binding requests. Raises `ConfigError` when the port cannot be had."""
+    """Listen for Binding requests. Raises `ListenError` when the port cannot be had."""
     try:
         _, server = await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: StunServer(clock), local_addr=(host, port)
         )
     except OSError as error:
-        raise ConfigError(f"STUN cannot listen on {host}:{port}/udp ({error.strerror}); choose another port") from None
+        raise ListenError(f"STUN cannot listen on {host}:{port}/udp ({error.strerror}); choose another port") from None
     return server

@@ -8,7 +8,7 @@ from aiohttp.web_request import BaseRequest
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
-from chain.primitives.errors import ConfigError
+from chain.primitives.errors import ListenError
 from net.rpc.events import Events
 from net.rpc.metrics.chain_metrics import ChainListener, chain_facts
 from net.rpc.metrics.exposition import RecordCollector, Source
@@ -54,13 +54,13 @@ class MetricsServer:
         return web.Response(body=self.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def open(self) -> int:
-        """Listen, and return the port. Raises `ConfigError` when the address cannot be had."""
+        """Listen, and return the port. Raises `ListenError` when the address cannot be had."""
         loop = asyncio.get_running_loop()
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
         try:
             self._listener = await loop.create_server(self._server, self._host, self._port, reuse_address=True)
         except OSError as error:
-            raise ConfigError(
+            raise ListenError(
                 f"the metrics cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
                 "another program uses it, or the address is not this machine's; see metrics_host and metrics_port"
             ) from None
