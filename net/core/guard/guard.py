@@ -31,6 +31,10 @@ SWEEP_EVERY = Millis(60_000)
 """How often faded strikes and ended bans are forgotten."""
 
 
+STRIKE_EVERY = Millis(500)
+"""A link over its allowances gets a strike at most this often: a flood ends after four seconds."""
+
+
 class Admission(Enum):
     """What to do with a frame."""
 
@@ -58,12 +62,13 @@ class GuardStatistics:
 
 
 class _LinkCost:
-    __slots__ = ("argon2", "limits", "signatures")
+    __slots__ = ("argon2", "limits", "signatures", "struck_at")
 
     def __init__(self, allowances: Mapping[FrameKind, Allowance], now: Millis) -> None:
         self.limits = LinkLimits(allowances)
         self.argon2 = Bucket(ARGON2_RATE, ARGON2_BURST, now)
         self.signatures = Bucket(SIGNATURE_RATE, SIGNATURE_BURST, now)
+        self.struck_at: Millis | None = None
 
 
 class Guard:
@@ -84,7 +89,7 @@ class Guard:
         if link.limits.admit(kind, size, now):
             return Admission.PASS
         self._dropped[kind] = self._dropped.get(kind, 0) + 1
-        banned = self.fault(Fault(peer, Penalty.STRIKE, f"too many {kind.name} frames"), now)
+        banned = self._exceeded(link, Fault(peer, Penalty.STRIKE, f"too many {kind.name} frames"), now)
         return Admission.DROP if banned is None else Admission.CLOSE
 
     def _link(self, peer: PeerId, now: Millis) -> _LinkCost:
@@ -106,7 +111,13 @@ class Guard:
         link = self._link(cost.peer, now)
         if link.argon2.charge(cost.argon2, now) & link.signatures.charge(cost.signatures, now):
             return None
-        return self.fault(Fault(cost.peer, Penalty.STRIKE, "causes too many checks"), now)
+        return self._exceeded(link, Fault(cost.peer, Penalty.STRIKE, "causes too many checks"), now)
+
+    def _exceeded(self, link: _LinkCost, fault: Fault, now: Millis) -> Ban | None:
+        if link.struck_at is not None and now - link.struck_at < STRIKE_EVERY:
+            return None
+        link.struck_at = now
+        return self.fault(fault, now)
 
     def fault(self, fault: Fault, now: Millis) -> Ban | None:
         """Count a fault. Returns the ban it leads to: the caller closes the peer's links and persists `snapshot`."""

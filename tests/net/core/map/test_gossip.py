@@ -1,0 +1,508 @@
+"""The gossip machine: what spreads, what costs a ban, what is limited."""
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+
+from chain.primitives.errors import Penalty
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.effects import Alarm, MapEvent, Persist
+from net.core.map import _origins, _pulls, _seen, _spread
+from net.core.map._origins import RECORD_BURST, RECORD_MIN_INTERVAL
+from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
+from net.core.map._seen import DEDUPE_AGE, Seen
+from net.core.map._spread import GOSSIP_BUDGET
+from net.core.map.effects import MapEffect
+from net.core.map.own import OWN_BLOB, RECORD_REFRESH, SEQ_AHEAD, SETTLE, OwnLink
+from net.core.map.peer_map import RECORD_LIFETIME
+from net.core.map.refusal import Refusal
+from net.core.wire.fault import Fault, Spent
+from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.gossip import (
+    RecordName,
+    RecordsWant,
+    Turn,
+    decode_equivocation,
+    decode_have,
+    decode_records,
+    decode_want,
+    encode_equivocation,
+    encode_have,
+    encode_records,
+    encode_want,
+)
+from net.core.wire.record import Direction, Flags, Record, decode_record, encode_record
+from tests.helpers.map_world import START, Node, identity, record, remembering_checks
+
+A, B, C = (identity(number).peer for number in (101, 102, 103))
+"""Neighbours of the node under test."""
+
+
+def node(*neighbours: PeerId) -> Node:
+    one = Node(identity(0), remembering_checks())
+    one.gossip.start(START)
+    for neighbour in neighbours:
+        one.gossip.link_up(neighbour, START)
+    return one
+
+
+def give(one: Node, sender: PeerId, *records: Record, now: int = START) -> list[MapEffect]:
+    body = encode_records([encode_record(each) for each in records])
+    return one.gossip.receive(sender, FrameKind.RECORDS, body, Millis(now))
+
+
+def frames(effects: list[MapEffect], kind: FrameKind) -> list[ToPeer]:
+    return [effect for effect in effects if isinstance(effect, ToPeer) and effect.kind is kind]
+
+
+def faults(effects: list[MapEffect]) -> list[Penalty]:
+    return [effect.penalty for effect in effects if isinstance(effect, Fault)]
+
+
+def sent(effects: list[MapEffect]) -> list[tuple[PeerId, Record]]:
+    return [
+        (frame.peer, decode_record(raw))
+        for frame in frames(effects, FrameKind.RECORDS)
+        for raw in decode_records(frame.body)
+    ]
+
+
+def signing_node(*neighbours: PeerId) -> Node:
+    one = node(*neighbours)
+    one.gossip.own_facts_changed(Flags.PUBLIC, 3, (0, 0, 0), START)
+    one.gossip.allow_signing(START)
+    return one
+
+
+# --- taking and passing on -------------------------------------------------------------------------------------------
+
+
+def test_a_new_record_goes_to_all_but_its_sender_after_half_a_second() -> None:
+    one = node(A, B, C)
+    news = record(identity(1))
+    effects = give(one, A, news)
+    assert [effect for effect in effects if isinstance(effect, Spent)] == [Spent(A, argon2=1, signatures=1)]
+    assert one.gossip.deadline() == START + 500
+    assert one.gossip.tick(Millis(START + 499)) == []
+    assert sorted(sent(one.gossip.tick(Millis(START + 500))), key=lambda item: item[0]) == sorted(
+        [(B, news), (C, news)], key=lambda item: item[0]
+    )
+    assert news.peer in one.map
+
+
+def test_while_healing_records_go_at_once() -> None:
+    one = node(A, B)
+    one.gossip.set_healing(True)
+    give(one, A, record(identity(1)))
+    assert len(sent(one.gossip.tick(START))) == 1
+
+
+def test_repetition_costs_no_check_and_no_frame() -> None:
+    one = node(A, B)
+    news = record(identity(1))
+    give(one, A, news)
+    assert give(one, B, news) == []
+    assert one.gossip.statistics().signatures == 1
+    assert sent(one.gossip.tick(Millis(START + 500))) == []
+
+
+def test_links_that_repeat_turn_lazy_and_back_by_a_pull() -> None:
+    one = node(A, B)
+    for number in range(1, 4):
+        give(one, A, record(identity(number)))
+        turned = give(one, B, record(identity(number)))
+    (want,) = frames(turned, FrameKind.RECORDS_WANT)
+    assert (want.peer, decode_want(want.body)) == (B, RecordsWant(Turn.LAZY, ()))
+    assert one.gossip.spread.eager() == [A]
+    news = record(identity(9))
+    give(one, A, news)
+    effects = one.gossip.tick(Millis(START + 5_000))
+    assert sent(effects) == []
+    (have,) = frames(effects, FrameKind.RECORDS_HAVE)
+    assert decode_have(have.body) == (RecordName(news.peer[:12], news.seq % (1 << 32)),)
+    wish = encode_want(RecordsWant(Turn.EAGER, decode_have(have.body)))
+    assert sent(one.gossip.receive(B, FrameKind.RECORDS_WANT, wish, Millis(START + 5_000))) == [(B, news)]
+    assert one.gossip.spread.eager() == [A, B]
+
+
+def test_a_named_record_is_pulled_when_it_does_not_come() -> None:
+    one = node(A, B)
+    name = RecordName(identity(5).peer[:12], START % (1 << 32))
+    for sender in (A, B):
+        one.gossip.receive(sender, FrameKind.RECORDS_HAVE, encode_have([name]), START)
+    asked = frames(one.gossip.tick(Millis(START + PULL_AFTER)), FrameKind.RECORDS_WANT)
+    assert [(frame.peer, decode_want(frame.body).names) for frame in asked] == [(A, (name,))]
+    effects = one.gossip.tick(Millis(START + PULL_AFTER + PULL_AGAIN))
+    assert [frame.peer for frame in frames(effects, FrameKind.RECORDS_WANT)] == [B]
+    assert faults(effects) == [Penalty.STRIKE]
+    give(one, B, record(identity(5)), now=START + 6_000)
+    assert faults(one.gossip.tick(Millis(START + 20_000))) == []
+
+
+# --- what costs a ban ------------------------------------------------------------------------------------------------
+
+
+def test_forgeries_cost_a_ban_and_stale_records_nothing() -> None:
+    one = node(A, B)
+    good = record(identity(1), born=START - 1000)
+    give(one, A, good)
+    assert faults(
+        give(one, B, replace(record(identity(1), seq=START + 9, born=START - 1000), signature=bytes(64)))
+    ) == [Penalty.BAN]
+    assert faults(give(one, B, record(identity(1), seq=START - 9, born=START - 1000))) == []
+    assert faults(give(one, B, record(identity(2), seq=START + 10**6))) == []
+    assert faults(give(one, B, record(identity(2), seq=START - RECORD_LIFETIME, born=0))) == []
+    stranger = replace(record(identity(3)), network=type(good.network)(bytes(32)))
+    assert faults(give(one, B, stranger)) == [Penalty.BAN]
+    assert faults(one.gossip.receive(B, FrameKind.RECORDS, b"junk", START)) == [Penalty.BAN]
+    assert one.gossip.statistics().refused[Refusal.FUTURE] == 1
+    assert one.map.ids() == [good.peer]
+
+
+def test_an_invalid_proof_of_work_costs_a_ban_and_is_checked_once_per_epoch() -> None:
+    one = node(A)
+    who = identity(1)
+    give(one, A, record(who))
+    give(one, A, record(who, seq=START + 1))
+    assert one.gossip.statistics().proofs == 1
+    bad = next(
+        bare
+        for nonce in range(100)
+        if not one.gossip._checks.proof(who.peer, nonce, who.proof.epoch)
+        for bare in [who.proven(replace(who.proof, nonce=nonce))]
+    )
+    assert faults(give(one, A, record(bad, seq=START + 2))) == [Penalty.BAN]
+    assert one.map.seq(who.peer) == START + 1
+
+
+def test_a_batch_ends_at_its_first_forgery() -> None:
+    one = node(A)
+    forged = [replace(record(identity(number)), signature=bytes(64)) for number in range(1, 20)]
+    effects = give(one, A, *forged)
+    assert faults(effects) == [Penalty.BAN]
+    assert one.gossip.statistics().signatures == 1
+
+
+# --- rates -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_origin_is_slowed_down_and_its_last_state_kept() -> None:
+    one = node(A, B)
+    who = identity(1)
+    for step in range(20):
+        give(one, A, record(who, seq=START + step), now=START + step)
+    assert one.map.seq(who.peer) == START + RECORD_BURST - 1
+    assert one.gossip.statistics().held == 1
+    now = START
+    while one.gossip.statistics().held:
+        at = one.gossip.deadline()
+        assert at is not None
+        assert at - START <= RECORD_MIN_INTERVAL
+        now = at
+        one.gossip.tick(Millis(now))
+    assert one.map.seq(who.peer) == START + 19
+
+
+def test_tables_of_origins_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_origins, "ORIGINS_MAX", 5)
+    monkeypatch.setattr(_origins, "HELD_MAX", 3)
+    one = node(A)
+    for number in range(1, 13):
+        for step in range(6):
+            give(one, A, record(identity(number), seq=START + step))
+    watched, held = one.gossip._origins.sizes()
+    assert (watched, held) == (5, 3)
+    assert len(one.map) == 12
+
+
+def test_the_filter_is_bounded_by_number_and_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_seen, "DEDUPE_MAX", 10)
+    seen = Seen(bytes(16))
+    for number in range(50):
+        seen.enter(bytes((number,)), Millis(START + number))
+    assert len(seen) == 10
+    assert bytes((40,)) in seen
+    assert bytes((39,)) not in seen
+    seen.sweep(Millis(START + 45 + DEDUPE_AGE))
+    assert len(seen) == 4
+
+
+def test_wanted_names_are_bounded_per_link_and_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_pulls, "WANTED_MAX", 30)
+    monkeypatch.setattr(_pulls, "WANTED_PER_LINK", 20)
+    one = node(A, B)
+    for at, sender in enumerate((A, B)):
+        names = [RecordName(bytes((at, number)) * 6, 1) for number in range(100)]
+        one.gossip.receive(sender, FrameKind.RECORDS_HAVE, encode_have(names), START)
+        assert len(one.gossip._pulls) == (20, 30)[at]
+    now = START
+    while (at_time := one.gossip._pulls.deadline()) is not None:
+        now = at_time
+        one.gossip.tick(Millis(now))
+    assert len(one.gossip._pulls) == 0
+    assert one.gossip._pulls._per_link == {}
+
+
+def test_outboxes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_spread, "PUSH_MAX", 4)
+    monkeypatch.setattr(_spread, "NAMES_WAITING_MAX", 3)
+    one = node(A, B)
+    for number in range(1, 21):
+        give(one, A, record(identity(number)))
+    assert one.gossip.statistics().waiting == 4 + 3
+    assert len(sent(one.gossip.tick(Millis(START + 500)))) == 4
+
+
+def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:
+    one = node(A)
+    numbers = range(1, 1001)
+    ids = [PeerId(Random(number).randbytes(32)) for number in numbers]
+    for peer in ids:
+        one.archive.put(peer, bytes(300))
+        one.gossip.spread.offer(peer, None, START)
+    first, second, third = frozenset(ids[:10]), frozenset(ids[20:30]), frozenset(ids[40:50])
+    one.gossip.set_interest(first, second, third)
+    order: list[int] = []
+    one.gossip.spread._raw_of = lambda peer: order.append(ids.index(peer)) or bytes(300)  # type: ignore[func-returns-value]
+    total, now = 0, START + 500
+    batches = []
+    while (due := one.gossip.spread.deadline()) is not None:
+        now = due
+        size = sum(len(frame.body) for frame in one.gossip.spread.flush(Millis(now)))
+        batches.append(size)
+        total += size
+        assert total <= GOSSIP_BUDGET * 105 // 100 * (1 + (now - START) // 1000)
+    assert batches[0] <= GOSSIP_BUDGET * 105 // 100
+    assert len(batches) >= 4
+    assert total >= 300_000
+
+
+def test_the_order_under_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_spread, "GOSSIP_BUDGET", 1000)
+    one = node(A)
+    for number in range(1, 31):
+        give(one, B, record(identity(number)), now=START + number)
+    one.gossip.spread._credit = 600  # three records of 175 bytes
+    one.gossip.set_interest(frozenset({identity(5).peer}), frozenset({identity(9).peer}), frozenset())
+    got = [each.peer for _, each in sent(one.gossip.tick(Millis(START + 531)))]
+    assert got == [identity(5).peer, identity(9).peer, identity(30).peer]
+
+
+# --- contradictions --------------------------------------------------------------------------------------------------
+
+
+def test_equivocation_is_told_once_and_expels() -> None:
+    one = node(A, B, C)
+    first, second = record(identity(1)), record(identity(1), uplink=9)
+    give(one, A, first)
+    effects = give(one, B, second)
+    told = frames(effects, FrameKind.EQUIVOCATION)
+    assert sorted(frame.peer for frame in told) == sorted((A, C))
+    assert set(decode_equivocation(told[0].body)) == {first, second}
+    assert first.peer not in one.map
+    assert first.peer not in one.archive.records
+    assert give(one, A, record(identity(1), seq=START + 10)) == []
+    assert first.peer not in one.map
+    assert one.gossip.receive(C, FrameKind.EQUIVOCATION, told[0].body, START) == []
+
+
+def test_two_births_are_an_equivocation() -> None:
+    one = node(A, B)
+    give(one, A, record(identity(1)))
+    assert frames(give(one, A, record(identity(1), seq=START + 9, born=START + 1)), FrameKind.EQUIVOCATION)
+    assert len(one.map) == 0
+
+
+def test_a_received_proof_is_checked_before_it_counts() -> None:
+    one = node(A, B)
+    first, second = record(identity(1)), record(identity(1), uplink=9)
+    give(one, A, first)
+    forged = encode_equivocation(encode_record(first), encode_record(replace(second, signature=bytes(64))))
+    assert faults(one.gossip.receive(B, FrameKind.EQUIVOCATION, forged, START)) == [Penalty.BAN]
+    assert first.peer in one.map
+    true = encode_equivocation(encode_record(first), encode_record(second))
+    effects = one.gossip.receive(B, FrameKind.EQUIVOCATION, true, START)
+    assert [frame.peer for frame in frames(effects, FrameKind.EQUIVOCATION)] == [A]
+    assert first.peer not in one.map
+    later = Millis(START + 15 * 24 * 3600 * 1000)
+    assert one.gossip.receive(B, FrameKind.EQUIVOCATION, true, later) == []
+    assert not one.map.expelled(first.peer, later)
+
+
+def test_another_signature_of_the_same_content_is_no_equivocation() -> None:
+    one = node(A, B)
+    first = record(identity(1))
+    give(one, A, first)
+    again = replace(first, signature=identity(1).sign("other", b"", bytes(32)))
+    assert give(one, B, again) == []
+    assert first.peer in one.map
+
+
+# --- the own record --------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_signed_before_the_time_is_agreed_on() -> None:
+    one = node(A)
+    one.gossip.own_links_changed({A: OwnLink(Direction.OUT, 3)}, START)
+    assert one.gossip.tick(Millis(START + 60_000)) == []
+    one.gossip.allow_signing(Millis(START + 60_000))
+    effects = one.gossip.tick(Millis(START + 60_000 + SETTLE))
+    assert isinstance(effects[0], Persist)
+    assert effects[0].name == OWN_BLOB
+    own = one.archive.get(one.peer)
+    assert own is not None
+    assert decode_record(own).seq == START + 60_000 + SETTLE
+    assert one.gossip.unconfirmed() == [(A, START + 60_000 + SETTLE)]
+
+
+def test_changes_settle_into_one_record_and_seq_is_written_ahead() -> None:
+    one = signing_node(A)
+    for number in range(5):
+        one.gossip.own_links_changed({identity(n).peer: OwnLink(Direction.OUT, 0) for n in range(1, 2 + number)}, START)
+    persists, signed = 0, 0
+    for second in range(1, SEQ_AHEAD // 1000, 20):
+        now = Millis(START + second * 1000)
+        links = {identity(n).peer: OwnLink(Direction.OUT, 0) for n in range(1, 2 + second % 7)}
+        one.gossip.own_links_changed(links, now)
+        effects = one.gossip.tick(Millis(now + SETTLE))
+        persists += sum(isinstance(effect, Persist) for effect in effects)
+    signed = one.gossip.statistics().signed
+    assert signed >= 20
+    assert persists == 1
+
+
+def test_an_unchanged_record_is_refreshed_but_not_signed_for_nothing() -> None:
+    one = signing_node(A)
+    one.gossip.tick(Millis(START + SETTLE))
+    assert one.gossip.statistics().signed == 1
+    one.gossip.own_links_changed({}, Millis(START + 2000))
+    one.gossip.tick(Millis(START + RECORD_REFRESH * 8 // 10))
+    assert one.gossip.statistics().signed == 1
+    one.gossip.tick(Millis(START + RECORD_REFRESH * 12 // 10))
+    assert one.gossip.statistics().signed == 2
+
+
+def test_links_are_confirmed_and_unconfirmed() -> None:
+    one = signing_node(A)
+    one.gossip.own_links_changed({A: OwnLink(Direction.OUT, 0)}, START)
+    one.gossip.tick(Millis(START + SETTLE))
+    assert [peer for peer, _ in one.gossip.unconfirmed()] == [A]
+    events = give(one, A, record(identity(101), {one.peer: Direction.IN}, seq=START + 2000), now=START + 2000)
+    assert MapEvent(connected=True, origin=one.peer, target=A, at=Millis(START + 2000)) in events
+    assert one.gossip.unconfirmed() == []
+    give(one, A, record(identity(101), {}, seq=START + 9000), now=START + 9000)
+    assert one.gossip.unconfirmed() == [(A, START + 9000)]
+    one.gossip.own_links_changed({}, Millis(START + 9000))
+    assert one.gossip.unconfirmed() == []
+
+
+def test_a_newer_own_record_stops_the_node() -> None:
+    one = signing_node(A)
+    one.gossip.tick(Millis(START + SETTLE))
+    foreign = record(identity(0), seq=START + 100_000, born=START + SETTLE, uplink=9)
+    effects = give(one, A, foreign, now=START + 100_000)
+    assert [effect.kind for effect in effects if isinstance(effect, Alarm)] == ["duplicate_identity"]
+    assert one.gossip.halted
+    one.gossip.own_links_changed({A: OwnLink(Direction.OUT, 0)}, Millis(START + 100_001))
+    one.gossip.tick(Millis(START + 10**6))
+    assert one.gossip.statistics().signed == 1
+    assert give(one, A, record(identity(0), seq=START + 100_001, born=START + SETTLE), now=START + 100_001)[1:] == []
+
+
+def test_a_forged_own_record_stops_nobody() -> None:
+    one = signing_node(A)
+    one.gossip.tick(Millis(START + SETTLE))
+    forged = replace(record(identity(0), seq=START + 50_000, uplink=9), signature=bytes(64))
+    assert faults(give(one, A, forged, now=START + 50_000)) == [Penalty.BAN]
+    assert not one.gossip.halted
+
+
+def test_after_a_crash_the_last_record_of_the_earlier_run_is_taken_up() -> None:
+    first = signing_node(A)
+    blob = next(e.blob for e in first.gossip.tick(Millis(START + SETTLE)) if isinstance(e, Persist))
+    last = record(identity(0), seq=START + 5000, born=START + SETTLE, uplink=9)
+    second = Node(identity(0), remembering_checks(), stored=blob)
+    second.gossip.start(Millis(START + 9000))
+    second.gossip.link_up(A, Millis(START + 9000))
+    give(second, A, last, now=START + 9000)
+    second.gossip.allow_signing(Millis(START + 4000))  # the clock went back by five seconds
+    second.gossip.own_facts_changed(Flags.PUBLIC, 3, (0, 0, 0), Millis(START + 4000))
+    second.gossip.tick(Millis(START + 4000 + SETTLE))
+    raw = second.archive.get(second.peer)
+    assert raw is not None
+    assert decode_record(raw).seq == START + 5001
+    assert decode_record(raw).born == START + SETTLE
+    assert not second.gossip.halted
+
+
+def test_the_last_record_lists_no_links_and_says_so() -> None:
+    one = signing_node(A)
+    one.gossip.own_links_changed({A: OwnLink(Direction.OUT, 0)}, START)
+    one.gossip.tick(Millis(START + SETTLE))
+    effects = one.gossip.stop(Millis(START + 7000))
+    ((_, last),) = [item for item in sent(effects) if item[1].seq == START + 7000]
+    assert last.links == ()
+    assert last.flags == Flags.PUBLIC | Flags.LEAVING
+    (blob,) = [effect for effect in effects if isinstance(effect, Persist)]
+    again = Node(identity(0), remembering_checks(), stored=blob.blob)
+    assert again.gossip._own._ahead == START + 7000
+
+
+# --- ranges and time -------------------------------------------------------------------------------------------------
+
+
+def test_forged_records_in_a_range_are_found_later_and_taint_their_sender() -> None:
+    one = node(A, B)
+    honest = [record(identity(number)) for number in range(1, 10)]
+    forged = [replace(record(identity(number)), signature=bytes(64)) for number in range(10, 40)]
+    span = (0, (1 << 64) - 1)
+    one.gossip._rng = Random(7)
+    _, good = one.gossip.take_ranged(B, [encode_record(each) for each in honest], span, START)
+    assert good
+    for each in forged:
+        raw = encode_record(each)
+        effects, good = one.gossip.take_ranged(A, [raw], span, START)
+        if not good:
+            assert faults(effects) == [Penalty.BAN]
+            break
+    now, banned = START, not good
+    while (due := one.gossip.backlog.deadline()) is not None:
+        now = due
+        banned |= Penalty.BAN in faults(one.gossip.tick(Millis(now)))
+    assert banned
+    assert set(one.map.ids()) == {each.peer for each in honest}
+    assert all(one.map.checked(each.peer) for each in honest)
+    assert set(one.archive.records) == set(one.map.ids())
+
+
+def test_records_of_interest_are_checked_at_once() -> None:
+    one = node(A)
+    forged = replace(record(identity(5)), signature=bytes(64))
+    one.gossip.set_interest(frozenset(), frozenset({forged.peer}), frozenset())
+    effects, good = one.gossip.take_ranged(A, [encode_record(forged)], (0, (1 << 64) - 1), START)
+    assert not good
+    assert faults(effects) == [Penalty.BAN]
+    assert forged.peer not in one.map
+
+
+def test_check_now() -> None:
+    one = node(A)
+    forged, honest = replace(record(identity(5)), signature=bytes(64)), record(identity(6))
+    one.gossip._rng = Random(1)
+    raws = [encode_record(each) for each in (forged, honest)]
+    assert one.gossip.take_ranged(A, raws, (0, (1 << 64) - 1), START)[1]
+    assert not one.gossip.check_now(forged.peer, START)
+    assert one.gossip.check_now(honest.peer, START)
+    assert not one.gossip.check_now(identity(7).peer, START)
+    assert one.map.ids() == [honest.peer]
+
+
+def test_expired_peers_leave_map_and_archive() -> None:
+    one = node(A)
+    give(one, A, record(identity(1)))
+    now = Millis(START + RECORD_LIFETIME)
+    one.gossip.tick(now)
+    assert len(one.map) == 0
+    assert one.archive.records == {}
