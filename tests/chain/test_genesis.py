@@ -28,8 +28,8 @@ MNEMONIC = "test test test test test test test test test test test junk"
 
 IDS = {
     "mainnet": "94db367eaabc13526dd82cb41c7a3958b1ed285e87e09dafd794255382993bc6",
-    "testnet": "c75ce53dd6ff15b3906527ac123670c4289b0b040350244f533133cd008fcfb2",
-    "devnet": "121efdee24cee22a752eab675c3953b8c56b1dec79e219ec93e0433d7d99a1ed",
+    "testnet": "712373918374046a57837244c8010b8644af4af7aaec499d0efb6d2c67ba52cf",
+    "devnet": "426715f50b37f2a61aafa65f786fb8f45f2d077ad405e838bbb67cb3b27e7c01",
 }
 """Network ids: a change here is another network, and must be meant."""
 
