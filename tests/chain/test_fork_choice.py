@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chain.block import ChainedHeader
@@ -129,6 +129,7 @@ def _trees(draw: st.DrawFn) -> list[Candidate]:
     return blocks[1:]
 
 
+@settings(max_examples=60)
 @given(_trees(), st.data())
 def test_the_choice_is_a_leaf_and_does_not_depend_on_listing(blocks: list[Candidate], data: st.DataObject) -> None:
     head = data.draw(st.sampled_from([ROOT, *blocks]))

@@ -72,7 +72,7 @@ _batches: st.SearchStrategy[list[Batch]] = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=_batches, prefix=st.binary(max_size=2))
 def test_any_batches_leave_what_a_dict_would_hold(store: KeyValueStore, batches: list[Batch], prefix: bytes) -> None:
     store.write({}, [key for key, _ in store.iterate(b"")], durable=False)
