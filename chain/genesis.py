@@ -4,6 +4,7 @@ A document is TOML in `genesis/`, or a file of the operator's own. Its canonical
 comments, order and spelling of numbers do not matter; the network id is the blake2b-256 of that.
 """
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ _NO_SEAL = (1 << 256) - 1
 _TOTAL_MAX = 1 << 120
 """Allocations stay far below what a stake's 128 bits hold, with room for all that is ever issued."""
 
+_HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})*")
 _UNITS = {"wei": Wei(1), "gwei": GWEI, "MND": COIN}
 
 _Parsed = int | bytes | str
@@ -99,13 +101,15 @@ def _positive_amount(value: object) -> Wei:
 def _moment(value: object) -> int:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise ValueError("must be a time with its zone, such as 2027-06-01T12:00:00Z")
+    if value.microsecond % 1000:
+        raise ValueError("must be a whole number of milliseconds")
     since = value - datetime(1970, 1, 1, tzinfo=UTC)
     return _integer((since.days * 86400 + since.seconds) * 1000 + since.microseconds // 1000, 0, (1 << 53) - 1)
 
 
 def _hexadecimal(value: object) -> bytes:
-    if not isinstance(value, str) or not value.startswith("0x"):
-        raise ValueError("must be hexadecimal behind 0x")
+    if not isinstance(value, str) or not _HEXADECIMAL.fullmatch(value):
+        raise ValueError("must be whole bytes in hexadecimal behind 0x")
     raw = bytes.fromhex(value[2:])
     if len(raw) > EXTRA_MAX:
         raise ValueError(f"must have at most {EXTRA_MAX} bytes")

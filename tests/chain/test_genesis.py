@@ -3,6 +3,7 @@
 import re
 import tomllib
 from copy import deepcopy
+from datetime import UTC, datetime
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
@@ -173,6 +174,13 @@ def _with(section: str, name: str, value: object) -> Document:
         (r"allocations\.0x", _with("allocations", "0x" + "11" * 20, "0 MND")),
         (r"allocations\.0x", _with("allocations", "0x" + "11" * 20, "1 coin")),
         (r"allocations come to", _with("allocations", "0x" + "11" * 20, "1329227995784900000 MND")),
+        (r"network\.extra", _with("network", "extra", "0x1 1")),
+        (r"network\.extra", _with("network", "extra", "0x1")),
+        (
+            r"genesis_time must be a whole",
+            _with("network", "genesis_time", datetime(2027, 1, 1, 0, 0, 0, 1, tzinfo=UTC)),
+        ),
+        (r"genesis_time must be a time", _with("network", "genesis_time", datetime(2027, 1, 1))),  # noqa: DTZ001
         (r"network\.extra", _with("network", "extra", "0x" + "00" * 33)),
         (r"stake\.unbonding_blocks is under", _with("stake", "unbonding_blocks", 19)),
         (r"ripening\.min_interval is over", _with("ripening", "min_interval", 12_001)),
