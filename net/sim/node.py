@@ -34,6 +34,7 @@ from net.core.effects import (
 )
 from net.core.identity.identity import Identity, create_identity
 from net.core.mesh import Mesh
+from net.core.wire.frame import FRAME_MAX
 from net.sim.geography import random_place
 from net.sim.shared import SharedArchive
 from net.sim.world import End, World
@@ -171,6 +172,7 @@ class SimNode:
         for effect in effects:
             match effect:
                 case Send(link, frame, _):
+                    assert len(frame) <= FRAME_MAX, "payloads are cut by the mesh"
                     wire = self.wires.get(link)
                     if wire is not None:
                         world.send(wire[0], wire[1], frame)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from chain.primitives.units import Millis
 from net.core.effects import CallId, LinkId, LinkTransport, Role
-from net.core.wire.frame import FRAME_MAX
 from net.sim.geography import latency
 from net.sim.shared import Pool, SharedChecks
 
@@ -175,7 +174,6 @@ class World:
 
     def send(self, near: End, far: End, frame: bytes) -> None:
         """Carry a frame: it waits for the sender's uplink, travels, and arrives after those before it."""
-        assert len(frame) <= FRAME_MAX
         node = near.node
         node.uplink_free = max(node.uplink_free, float(self.now)) + len(frame) / node.uplink
         arrival = node.uplink_free + self.delay(node, far.node)

@@ -1,0 +1,186 @@
+"""The relay alone: pushes, announcements, pulls, verdicts, and its bounds."""
+
+from random import Random
+
+import pytest
+
+from chain.primitives.errors import Malformed, Penalty
+from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
+from net.core.effects import Priority, Verdict
+from net.core.relay.plan import RandomPlan
+from net.core.relay.relay import Arrived, Outcome, Relay, RelayTopic
+from net.core.relay.wants import PEER_WANTS_MAX, WANTS_MAX
+from net.core.wire.fault import Fault
+from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.relay import (
+    CHUNK_MAX,
+    Announced,
+    decode_announce,
+    encode_announce,
+    encode_chunks,
+    encode_publish,
+    encode_pull,
+)
+
+TOPIC = 1
+PEERS = [PeerId(bytes([n]) * 32) for n in range(10)]
+NOW = Millis(1_000)
+
+
+def make(peers: int = 10, max_pending: int = 4) -> Relay:
+    relay = Relay({TOPIC: RelayTopic(200_000, Priority.BLOCK, max_pending)}, RandomPlan(Random(1)))
+    for peer in PEERS[:peers]:
+        relay.linked(peer, NOW)
+    return relay
+
+
+def kinds(outcomes: list[Outcome]) -> list[FrameKind]:
+    return sorted(one.kind for one in outcomes if isinstance(one, ToPeer))
+
+
+def arrive(relay: Relay, payload: bytes, peer: PeerId = PEERS[0], now: Millis = NOW) -> Arrived:
+    (arrived,) = relay.receive(peer, FrameKind.PUBLISH, encode_publish(TOPIC, payload), now)
+    assert isinstance(arrived, Arrived)
+    return arrived
+
+
+def test_an_own_message_goes_whole_to_three_and_by_name_to_the_others() -> None:
+    out = make().publish(TOPIC, b"news", NOW)
+    assert kinds(out) == [FrameKind.PUBLISH] * 3 + [FrameKind.ANNOUNCE] * 7
+
+
+def test_a_large_message_is_only_announced_and_pulled_in_chunks() -> None:
+    relay = make(2)
+    payload = bytes(100_000)
+    out = relay.publish(TOPIC, payload, NOW)
+    assert kinds(out) == [FrameKind.ANNOUNCE] * 2
+    assert isinstance(out[0], ToPeer)
+    (entry,) = decode_announce(out[0].body)
+    pulled = relay.receive(PEERS[0], FrameKind.PULL, encode_pull([entry.key]), NOW)
+    assert kinds(pulled) == [FrameKind.CHUNK] * -(-len(payload) // CHUNK_MAX)
+    assert relay.receive(PEERS[0], FrameKind.PULL, encode_pull([entry.key]), NOW) == []
+
+
+def test_nothing_is_relayed_before_its_verdict() -> None:
+    relay = make()
+    arrived = arrive(relay, b"news")
+    out = relay.verdict(arrived.key, Verdict.ACCEPT, NOW)
+    assert kinds(out) == [FrameKind.PUBLISH] * 3 + [FrameKind.ANNOUNCE] * 6
+    assert PEERS[0] not in {one.peer for one in out if isinstance(one, ToPeer)}
+    assert relay.verdict(arrived.key, Verdict.ACCEPT, NOW) == []
+
+
+def test_a_rejected_message_costs_its_sender_an_ignored_one_nothing() -> None:
+    relay = make()
+    assert relay.verdict(arrive(relay, b"bad").key, Verdict.REJECT, NOW) == [
+        Fault(PEERS[0], Penalty.STRIKE, "an invalid message on topic 1")
+    ]
+    assert relay.verdict(arrive(relay, b"dull").key, Verdict.IGNORE, NOW) == []
+
+
+def test_a_repeated_message_is_counted_and_dropped() -> None:
+    relay = make()
+    arrive(relay, b"news")
+    assert relay.receive(PEERS[1], FrameKind.PUBLISH, encode_publish(TOPIC, b"news"), NOW) == []
+    assert relay.statistics().duplicates == 1
+
+
+def test_messages_that_await_verdicts_are_bounded_by_sender() -> None:
+    relay = make(max_pending=4)
+    for number in range(4):
+        arrive(relay, b"%d" % number)
+    assert relay.receive(PEERS[0], FrameKind.PUBLISH, encode_publish(TOPIC, b"more"), NOW) == []
+    arrive(relay, b"more", PEERS[1])
+
+
+def key_of(payload: bytes) -> bytes:
+    return arrive(make(1), payload).key
+
+
+def test_an_announced_message_is_pulled_after_a_pause_then_from_another_then_given_up() -> None:
+    relay = make(3)
+    key = key_of(b"news")
+    entry = encode_announce([Announced(TOPIC, key, 4)])
+    assert relay.receive(PEERS[0], FrameKind.ANNOUNCE, entry, NOW) == []
+    assert relay.receive(PEERS[1], FrameKind.ANNOUNCE, entry, NOW) == []
+    asked = []
+    for _ in range(2):
+        deadline = relay.deadline()
+        assert deadline is not None
+        (pull,) = relay.tick(deadline)
+        assert isinstance(pull, ToPeer)
+        asked.append(pull.peer)
+    assert asked == PEERS[:2]
+    deadline = relay.deadline()
+    assert deadline is not None
+    assert relay.tick(deadline) == [Fault(peer, Penalty.STRIKE, "announced and not sent") for peer in PEERS[:2]]
+    assert relay.deadline() is None
+
+
+def test_what_was_announced_and_came_is_no_longer_wanted() -> None:
+    relay = make(2)
+    relay.receive(PEERS[0], FrameKind.ANNOUNCE, encode_announce([Announced(TOPIC, key_of(b"news"), 4)]), NOW)
+    arrive(relay, b"news", PEERS[1])
+    assert relay.deadline() is None
+
+
+def test_false_announcements_are_bounded_by_neighbour_and_in_all() -> None:
+    relay = make(10)
+    for peer in PEERS:
+        for block in range(20):
+            entries = [
+                Announced(TOPIC, peer[:8] + n.to_bytes(8, "big"), 9) for n in range(block * 100, block * 100 + 100)
+            ]
+            relay.receive(peer, FrameKind.ANNOUNCE, encode_announce(entries), NOW)
+    assert len(relay._wants._wants) <= WANTS_MAX
+    assert max(relay._wants._noted.values()) <= PEER_WANTS_MAX
+
+
+def test_chunks_make_a_message_and_lies_about_its_key_are_noticed() -> None:
+    payload = bytes(100_000)
+    announce = make(1).publish(TOPIC, payload, NOW)[0]
+    assert isinstance(announce, ToPeer)
+    (entry,) = decode_announce(announce.body)
+    relay = make(2)
+    bodies = encode_chunks(TOPIC, entry.key, payload)
+    outcomes = [relay.receive(PEERS[0], FrameKind.CHUNK, body, NOW) for body in bodies]
+    assert outcomes[:-1] == [[]] * (len(bodies) - 1)
+    assert outcomes[-1] == [Arrived(TOPIC, entry.key, payload, PEERS[0])]
+    relay = make(2)
+    *first, last = encode_chunks(TOPIC, bytes(16), payload)
+    for body in first:
+        relay.receive(PEERS[0], FrameKind.CHUNK, body, NOW)
+    with pytest.raises(Malformed):
+        relay.receive(PEERS[0], FrameKind.CHUNK, last, NOW)
+
+
+def test_a_payload_that_stops_half_way_costs_a_strike_and_is_dropped() -> None:
+    relay = make(2)
+    relay.receive(PEERS[0], FrameKind.CHUNK, encode_chunks(TOPIC, bytes(16), bytes(50_000))[0], NOW)
+    deadline = relay.deadline()
+    assert deadline is not None
+    assert [type(one) for one in relay.tick(deadline)] == [Fault]
+    assert relay.deadline() is None
+
+
+def test_unfinished_payloads_are_bounded() -> None:
+    relay = make(1)
+    for number in range(100):
+        first = encode_chunks(TOPIC, number.to_bytes(16, "big"), bytes(200_000))[0]
+        relay.receive(PEERS[0], FrameKind.CHUNK, first, NOW)
+    assert len(relay._assembly._partials) <= 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FrameKind.PUBLISH, encode_publish(9, b"unknown topic")),
+        (FrameKind.ANNOUNCE, encode_announce([Announced(9, bytes(16), 1)])),
+        (FrameKind.ANNOUNCE, encode_announce([Announced(TOPIC, bytes(16), 200_001)])),
+        (FrameKind.CHUNK, encode_chunks(TOPIC, bytes(16), bytes(300_000))[0]),
+    ],
+)
+def test_unknown_topics_and_oversized_payloads_are_malformed(kind: FrameKind, body: bytes) -> None:
+    with pytest.raises(Malformed):
+        make().receive(PEERS[0], kind, body, NOW)
