@@ -85,6 +85,8 @@ class Guard:
 
     def admit(self, peer: PeerId, kind: FrameKind, size: int, now: Millis) -> Admission:
         """Count a frame's body of `size` bytes against the link's allowance; a frame over it costs a strike."""
+        if self.reputation.banned(peer, now):
+            return Admission.CLOSE  # frames that were under way, or a driver slow to close, cost a look-up each
         link = self._link(peer, now)
         if link.limits.admit(kind, size, now):
             return Admission.PASS

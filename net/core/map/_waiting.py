@@ -8,8 +8,8 @@ from collections.abc import Callable
 from chain.primitives.units import Millis
 
 WAITING_MAX = 262_144
-"""Most entries that wait, 40 MB: what a joiner needs at 80,000 peers fetched in any order. Beyond, rows are marked and their records read again when needed: records full
-of strangers' names then cost time, not memory."""
+"""Most entries that wait, 40 MB: what a joiner needs at 80,000 peers fetched in any order. Beyond, rows are marked and
+their records read again when needed: records full of strangers' names then cost time, not memory."""
 
 _PURGE_AFTER = 65_536
 

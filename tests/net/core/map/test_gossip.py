@@ -264,8 +264,6 @@ def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:
         one.gossip.spread.offer(peer, None, START)
     first, second, third = frozenset(ids[:10]), frozenset(ids[20:30]), frozenset(ids[40:50])
     one.gossip.set_interest(first, second, third)
-    order: list[int] = []
-    one.gossip.spread._raw_of = lambda peer: order.append(ids.index(peer)) or bytes(300)  # type: ignore[func-returns-value]
     total, now = 0, START + 500
     batches = []
     while (due := one.gossip.spread.deadline()) is not None:
