@@ -178,7 +178,7 @@ NAMES = [method.name for method in Direct(World()).registry.all() if method.name
 
 
 @pytest.mark.slow
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=JSON)
 async def test_any_json_gets_an_answer(direct: Direct, value: object) -> None:
     answer = await direct.raw(json.dumps(value).encode())
@@ -187,7 +187,7 @@ async def test_any_json_gets_an_answer(direct: Direct, value: object) -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(NAMES), params=st.lists(ARGUMENT, max_size=4) | JSON, given_id=JSON, admin=st.booleans())
 async def test_any_parameters_get_an_answer(
     direct: Direct, name: str, params: object, given_id: object, admin: bool
@@ -199,7 +199,7 @@ async def test_any_parameters_get_an_answer(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200))
 async def test_any_bytes_get_an_answer(direct: Direct, body: bytes) -> None:
     answer = await direct.raw(body)

@@ -324,7 +324,7 @@ async def test_logs_of_a_deposit(world: World, direct: Direct) -> None:
     assert len(logs) == 1
     assert logs[0]["transactionIndex"] == receipt["transactionIndex"] == "0x1"
     owner = logs[0]["topics"][1]
-    everything = {"fromBlock": "0x0", "toBlock": "latest"}
+    everything: dict[str, object] = {"fromBlock": "0x0", "toBlock": "latest"}
     wanted: list[dict[str, object]] = [
         everything,
         {**everything, "address": SYSTEM},
