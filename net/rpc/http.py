@@ -24,6 +24,9 @@ RPC_PATH = "/"
 SOCKET_PATHS = frozenset({"/", "/ws"})
 PREFLIGHT_SECONDS = "600"
 
+LONG_ANSWER = 128 * 1024
+"""Bytes above which an answer may not fit the socket's buffers, so that its reader must be watched."""
+
 _JSON_HEADER = "application/json"
 
 
@@ -88,7 +91,23 @@ class HttpHandler:
             response.headers[hdrs.ALLOW] = "POST, OPTIONS"
         if origin is not None:
             _allow(response.headers, origin)
+        if isinstance(response.body, bytes) and len(response.body) > LONG_ANSWER:
+            await self._deliver(request, response, len(response.body))
         return response
+
+    async def _deliver(self, request: BaseRequest, response: web.Response, size_bytes: int) -> None:
+        """Send a long answer while it counts as in flight, and cut off a client that does not read it."""
+        self._in_flight += size_bytes
+        try:
+            async with asyncio.timeout(self._limits.answer_timeout / 1000):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            self._refused["unread"] = self._refused.get("unread", 0) + 1
+            if request.transport is not None:
+                request.transport.abort()
+        finally:
+            self._in_flight -= size_bytes
 
     def _turn_away(self, cause: str, status: int, text: str) -> web.Response:
         self._refused[cause] = self._refused.get(cause, 0) + 1

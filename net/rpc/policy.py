@@ -46,6 +46,8 @@ class RpcLimits:
     """A request's line and headers must arrive within this (slow-loris)."""
     body_timeout: Millis = Millis(15_000)
     """A body must arrive within this; above: HTTP 408 and the connection is closed."""
+    answer_timeout: Millis = Millis(30_000)
+    """A long answer must have been read within this, else its connection is cut: it holds memory until then."""
     keepalive: Millis = Millis(60_000)
     """An idle HTTP connection is closed after this."""
     call_timeout: Millis = Millis(20_000)

@@ -165,6 +165,7 @@ class SocketServer:
             try:
                 await self._read(tasks)
             finally:
+                self._session.close()  # at once, though calls may still run: nobody hears their answers
                 writer.cancel()
 
     async def _read(self, tasks: asyncio.TaskGroup) -> None:
@@ -181,7 +182,6 @@ class SocketServer:
             if not self._take(request.calls):
                 request = Request(refused=RpcError(LIMIT_EXCEEDED, "rate limit exceeded"))
             tasks.create_task(self._answer(request), name="rpc socket call")
-        # calls still running have nobody to answer; they end by themselves within the call timeout
 
     async def _answer(self, request: Request) -> None:
         try:

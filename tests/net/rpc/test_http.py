@@ -169,6 +169,36 @@ async def test_a_slow_body_is_cut_off() -> None:
         assert client.server.statistics().http.bytes_in_flight == 0
 
 
+@pytest.mark.slow
+async def test_a_client_that_does_not_read_a_long_answer_is_cut_off() -> None:
+    async with World(RpcLimits(answer_timeout=Millis(50))).served() as client:
+        calls = json.dumps([{**CALL, "method": "rpc.discover"}] * 300).encode()
+        with socket.socket() as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            plain.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(plain, ("127.0.0.1", client.port))
+            kind = f"Content-Type: application/json\r\nContent-Length: {len(calls)}\r\n\r\n"
+            await loop.sock_sendall(plain, b"POST / HTTP/1.1\r\nHost: localhost\r\n" + kind.encode() + calls)
+            while not client.server.statistics().http.refused:
+                assert await client.result("eth_chainId") == "0x264e4"
+        assert client.server.statistics().http.refused == {"unread": 1}
+        assert client.server.statistics().http.bytes_in_flight == 0
+
+
+async def test_calls_of_strangers_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("net.rpc.http.is_loopback", lambda _remote: False)
+    async with World(RpcLimits(calls_per_second=1, calls_burst=3)).served() as client:
+        assert (await client.post([CALL] * 2))[0] == 200
+        status, _, raw = await client.post([CALL] * 2)
+        assert (status, json.loads(raw)["error"]["code"]) == (429, -32005)
+        async with client.session.ws_connect(client.socket_url) as connection:
+            for expected in ("result", "error"):
+                await connection.send_json(CALL)
+                assert expected in json.loads(await connection.receive_str())
+        assert client.server.statistics().http.refused == {"rate": 1}
+
+
 async def test_connections_are_bounded() -> None:
     async with World(RpcLimits(connections=2)).served() as client:
         streams = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(4)]
