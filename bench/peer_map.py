@@ -72,7 +72,7 @@ def fill(peer_map: PeerMap, peers: int) -> float:
             born=Millis(NOW - 10_000_000),
             seq=Millis(NOW - number % 1000),
             nonce=number,
-            epoch=epoch_of(peer, NOW),
+            epoch=epoch_of(peer, Millis(NOW - number % 1000)),
             flags=Flags.PUBLIC,
             uplink=5,
             tags=(1, 2, 3),
