@@ -1,6 +1,6 @@
 """Calls per second of the RPC server against a bare aiohttp handler that parses and dumps the same JSON.
 
-`python bench/rpc.py [--seconds S] [--clients N] [--subscribers N]` starts both servers as processes of their own, over
+`python -m bench.rpc [--seconds S] [--clients N] [--subscribers N]` starts both servers as processes of their own, over
 a chain of 2,000 accounts in LevelDB, and asks them in turn from the same clients over kept-alive connections. It prints
 calls per second, the ratio, the 50th and 99th percentile, the same while blocks of 500 transfers are imported, and the
 time in which every WebSocket subscriber has a new head. One machine carries servers and clients: only ratios count.
@@ -100,7 +100,7 @@ async def node() -> None:
 
 def start(role: str) -> tuple["subprocess.Popen[str]", int]:
     """Start a server process and return it with its port."""
-    command = [sys.executable, __file__, "--serve", role]
+    command = [sys.executable, "-m", "bench.rpc", "--serve", role]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     return process, int(process.stdout.readline())

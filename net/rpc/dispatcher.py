@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 YIELD_EVERY = 16
 """Calls of a batch after which other clients get a turn: a millisecond of ordinary calls."""
 
+YIELD_BYTES = 4_096
+"""An answer of a batch longer than this gives the others a turn too: it took a millisecond to write."""
+
 FAULTS_LOGGED = 20
 """Faults of our own code written to the log in full; a client must not be able to fill it. All are counted."""
 
@@ -107,7 +110,7 @@ class Dispatcher:
                 answers.append(answer)
                 room -= len(answer)
             calls[number - 1] = None  # its memory is free for the answers
-            if number % YIELD_EVERY == 0:
+            if number % YIELD_EVERY == 0 or (answer is not None and len(answer) > YIELD_BYTES):
                 await asyncio.sleep(0)
         return b"[" + b",".join(answers) + b"]" if answers else None
 
