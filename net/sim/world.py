@@ -79,6 +79,7 @@ class World:
         self._queue: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._wires: list[Wire] = []
+        self._island: frozenset[int] = frozenset()
         self._calls: dict[CallId, tuple[SimNode, CallId, SimNode]] = {}
         self._next_call = -1
         self.hosts: dict[str, SimNode] = {}
@@ -123,6 +124,13 @@ class World:
         """Return how long making an offer or answer takes."""
         return self.rng.uniform(self.conditions.sdp_low, self.conditions.sdp_high)
 
+    def partition(self, island: set[int]) -> None:
+        """Cut the nodes with these indexes off from the others, frames on their way included; an empty set heals."""
+        self._island = frozenset(island)
+
+    def _apart(self, left: "SimNode", right: "SimNode") -> bool:
+        return (left.index in self._island) != (right.index in self._island)
+
     # --- wires -----------------------------------------------------------------------------------------------------
 
     def offer(self, node: "SimNode", link: LinkId) -> bytes:
@@ -150,7 +158,7 @@ class World:
         if wire is None or wire.answerer is None or wire.offerer.node is not node or wire.offerer.link != link:
             return
         offerer, answerer = wire.offerer, wire.answerer
-        if self.rng.random() < self.conditions.dial_failures:
+        if self.rng.random() < self.conditions.dial_failures or self._apart(node, answerer.node):
             for end in (offerer, answerer):
                 self.at(self.now + DIAL_GIVES_UP, lambda end=end: self._drop(end, "ICE failed"))  # type: ignore[misc]
             return
@@ -183,7 +191,7 @@ class World:
         self.at(far.last_arrival, lambda: self._arrive(near, far, frame))
 
     def _arrive(self, near: End, far: End, frame: bytes) -> None:
-        if far.closed or not far.node.running:
+        if far.closed or not far.node.running or self._apart(near.node, far.node):
             return
         self.delivered += 1
         self.bytes_delivered += len(frame)
@@ -202,7 +210,7 @@ class World:
     def call(self, node: "SimNode", call: CallId, url: str, request: bytes) -> None:
         """Carry a rendezvous call to the host behind the URL."""
         host = self.hosts.get(url)
-        if host is None or not host.running:
+        if host is None or not host.running or self._apart(node, host):
             self.at(self.now + 200, lambda: node.rendezvous_failed(call, "connection refused"))
             return
         taken = CallId(self._next_call)

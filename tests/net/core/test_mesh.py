@@ -7,7 +7,7 @@ import pytest
 from chain.primitives.errors import Penalty
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
-from net.core.effects import CallId, LinkKind, Priority, RequestFailed, Responded
+from net.core.effects import CallId, LinkKind, Priority, ReplyRendezvous, RequestFailed, Responded
 from net.core.overlay.link import Signalled
 from net.core.wire.frame import FrameKind, encode_frame
 from net.core.wire.rendezvous import Request, decode_reply, encode_request
@@ -184,7 +184,7 @@ def test_a_flood_of_rendezvous_requests_is_answered_briefly_and_bounded() -> Non
     for number in range(1_000):
         request = encode_request(Request(bytes(32), nodes[1].peer, b"offer %d" % number))
         effects = host.mesh.rendezvous_asked(CallId(-10_000 - number), request, "203.0.113.7", world.now)
-        replies += [effect for effect in effects if type(effect).__name__ == "ReplyRendezvous"]
+        replies += [effect for effect in effects if isinstance(effect, ReplyRendezvous)]
     assert len(replies) == 1_000
     refusals = [decode_reply(reply.reply).refusal for reply in replies]
     assert refusals.count(Refusal.BUSY) >= 980
@@ -195,7 +195,8 @@ def test_another_network_is_turned_away() -> None:
     world, nodes = network(1, seed=4)
     request = encode_request(Request(b"x" * 32, nodes[0].peer, b"offer"))
     (reply,) = nodes[0].mesh.rendezvous_asked(CallId(-1), request, "203.0.113.7", world.now)
-    assert decode_reply(reply.reply).refusal is Refusal.UNWANTED  # type: ignore[union-attr]
+    assert isinstance(reply, ReplyRendezvous)
+    assert decode_reply(reply.reply).refusal is Refusal.UNWANTED
 
 
 def test_an_application_ban_ends_the_link_and_unban_lets_it_back() -> None:
@@ -211,3 +212,66 @@ def test_an_application_ban_ends_the_link_and_unban_lets_it_back() -> None:
     assert world.run_until(
         lambda: any(one.peer == villain.peer for one in victim.mesh.neighbours()), limit=700_000, step=5_000
     )
+
+
+# --- first contact under pressure -----------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_full_host_has_a_neighbour_answer_its_caller() -> None:
+    world = World(21)
+    host = SimNode(world, replace(CONFIG, guests=1), [TOPIC])
+    host.start()
+    nodes = [host]
+    for _ in range(2):
+        nodes.append(SimNode(world, replace(CONFIG, bootstraps=(host.url,)), [TOPIC]))
+        nodes[-1].start()
+    assert world.run_until(lambda: complete(nodes), limit=30_000)
+    full = SimNode(world, replace(CONFIG, guests=0, bootstraps=(host.url,)), [TOPIC])
+    full.start()
+    nodes.append(full)
+    assert world.run_until(lambda: complete(nodes), limit=30_000)
+    joiner = SimNode(world, replace(CONFIG, bootstraps=(full.url,)), [TOPIC])
+    joiner.start()
+    nodes.append(joiner)
+    assert world.run_until(lambda: complete(nodes), limit=30_000)
+    first = next(line for _, line in joiner.log if line.startswith("up"))
+    assert full.peer.hex()[:8] not in first
+
+
+@pytest.mark.slow
+def test_a_pinned_bootstrap_with_another_id_is_not_joined() -> None:
+    world = World(22)
+    host = SimNode(world, CONFIG, [TOPIC])
+    pinned = host.url.replace("ws://", f"ws://{'ab' * 32}@")
+    joiner = SimNode(world, replace(CONFIG, bootstraps=(pinned,)), [TOPIC])
+    host.start()
+    joiner.start()
+    world.run_for(10_000)
+    assert not joiner.mesh.neighbours()
+
+
+@pytest.mark.slow
+def test_both_sides_of_a_partition_meet_again() -> None:
+    world, nodes = network(6, seed=23)
+    assert world.run_until(lambda: complete(nodes), limit=20_000)
+    world.run_for(10_000)
+    left = nodes[:3]
+    world.partition({node.index for node in left})
+    world.run_for(40_000)
+    assert all(one.peer in {node.peer for node in left} for node in left for one in node.mesh.neighbours())
+    world.partition(set())
+    assert world.run_until(lambda: complete(nodes), limit=180_000, step=2_000)
+
+
+@pytest.mark.slow
+def test_a_silent_neighbour_is_dropped_and_a_restarted_one_taken_back() -> None:
+    world, nodes = network(4, seed=24)
+    assert world.run_until(lambda: complete(nodes), limit=15_000)
+    world.run_for(5_000)
+    nodes[3].crash()
+    assert world.run_until(
+        lambda: all(one.peer != nodes[3].peer for node in nodes[:3] for one in node.mesh.neighbours()), limit=17_000
+    )
+    nodes[3].start()
+    assert world.run_until(lambda: complete(nodes), limit=60_000)

@@ -22,10 +22,10 @@ def test_three_ids_of_two_contacts_agree() -> None:
     for number, contact in ((1, 1), (2, 1), (3, 1)):
         tell(clock, number, 5_000, contact=contact)
     clock.tick(START)
-    assert not clock.agreed
+    assert not clock.statistics().agreed
     tell(clock, 4, 5_020, contact=2)
     assert clock.tick(START) is None
-    assert clock.agreed
+    assert clock.statistics().agreed
     assert abs(clock.mesh_time(START) - START - 5_000) <= 60
 
 
@@ -34,7 +34,7 @@ def test_ids_that_disagree_do_not_agree() -> None:
     for number in range(3):
         tell(clock, number, number * 25_000, contact=number)
     clock.tick(START)
-    assert not clock.agreed
+    assert not clock.statistics().agreed
 
 
 def test_a_network_far_ahead_is_not_followed() -> None:
@@ -44,13 +44,13 @@ def test_a_network_far_ahead_is_not_followed() -> None:
     complaint = clock.tick(START)
     assert complaint is not None
     assert "ahead" in complaint
-    assert not clock.agreed
+    assert not clock.statistics().agreed
     assert clock.mesh_time(START) == START
 
 
 def test_a_trusted_clock_needs_nobody() -> None:
     clock = MeshClock(trusted=True)
-    assert clock.agreed
+    assert clock.statistics().agreed
     assert clock.mesh_time(START) == START
 
 
