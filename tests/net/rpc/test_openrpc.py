@@ -1,6 +1,8 @@
 """The document of `rpc.discover` against the methods, the needed list and the real answers."""
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -62,8 +64,6 @@ async def test_the_document_is_the_code(direct: Direct) -> None:
 
 def check(schema: Mapping[str, object], value: object) -> None:
     """Check a value against the few parts of JSON schema that the document uses."""
-    import re
-
     if "anyOf" in schema:
         options = schema["anyOf"]
         assert isinstance(options, list)
@@ -152,3 +152,9 @@ async def test_answers_keep_to_their_schemas() -> None:
         method_found = direct.registry.get(name)
         assert method_found is not None
         check(method_found.result, value)
+
+
+async def test_the_documentation_names_every_method(direct: Direct) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "rpc.md").read_text(encoding="utf-8")
+    missing = [method.name for method in direct.registry.all() if f"`{method.name}`" not in page]
+    assert not missing
