@@ -277,6 +277,12 @@ class Mesh:
         """Refuse a `Requested`."""
         return self._do(self._parts.requests.refuse(request, reason), now)
 
+    def identity_renewed(self, identity: Identity, now: Millis) -> list[Effect]:
+        """Take the identity with the proof of its new epoch; its id and key stay."""
+        assert identity.peer == self._parts.identity.peer, "a renewed proof keeps the id"
+        self._parts.gossip.identity_renewed(identity, self.mesh_time(now))
+        return []
+
     # --- views -----------------------------------------------------------------------------------------------------
 
     def view(self) -> MapView:
@@ -286,6 +292,10 @@ class Mesh:
     def mesh_time(self, now: Millis) -> Millis:
         """Return the mesh time at a moment of the driver's clock."""
         return self._parts.clock.mesh_time(now)
+
+    def halted(self) -> bool:
+        """Tell whether another process signs with this node's key: the caller must stop."""
+        return self._parts.gossip.halted
 
     def bans(self, now: Millis) -> list[Ban]:
         """Return the bans in force."""

@@ -94,6 +94,9 @@ class Interpreter:
                 parts.clock.coarse(word.peer, word.contact, word.mesh_time, now)
                 return []
             case Arrived():
+                bringer = parts.overlay.links.up(word.sender)
+                if bringer is not None:
+                    bringer.useful += 1
                 out.append(Validate(word.topic, word.key, word.payload, word.sender))
                 return []
             case Failed():
@@ -166,6 +169,7 @@ class Interpreter:
             for link in listed
             if link.peer is not None
         }
+        parts.gossip.set_interest(frozenset(own), frozenset(parts.overlay.slots.own()), frozenset())
         parts.gossip.own_links_changed(own, parts.clock.mesh_time(now))
         return []
 

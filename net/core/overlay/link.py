@@ -87,7 +87,7 @@ class Link:
     asked: bool = False
     """A LISTING ASK of ours waits for its answer."""
     useful: int = 0
-    """New records and messages that came over it first: protects it from eviction."""
+    """Messages that came over it first: protects it from eviction."""
     moved_slot: int | None = None
     """The own slot it is for."""
     request: bytes = b""
