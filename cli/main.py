@@ -15,6 +15,7 @@ COMMANDS = {
     "status": ("cli.commands.network", "Show what a node is doing."),
     "peers": ("cli.commands.network", "Show a node's neighbours."),
     "map": ("cli.commands.network", "Show the global map as a node sees it."),
+    "simulate": ("cli.commands.simulate", "Simulate the network or the consensus in virtual time."),
 }
 """Module and summary of each command, in the order of `--help`."""
 

@@ -1,0 +1,77 @@
+"""`simulate`: the network and the consensus in virtual time, over the production code."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from cli.commands.options import json_option
+
+seed_option = click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
+
+
+@click.group("simulate")
+def simulate_command() -> None:
+    """Simulate a network of peers, or the chain's consensus under attack, in virtual time."""
+
+
+def _progress_line(total: int) -> Callable[[int], None]:
+    began = time.monotonic()
+
+    def show(done: int) -> None:
+        click.echo(f"\r{done} of {total} peers linked, {time.monotonic() - began:.0f} s", nl=False, err=True)
+
+    return show
+
+
+@simulate_command.command("growth")
+@click.option("--peers", type=click.IntRange(2, 5_000), default=200, show_default=True, help="Peers that join.")
+@click.option("--join-every", type=click.IntRange(1), default=100, show_default=True, help="Virtual ms between joins.")
+@seed_option
+@json_option
+def growth_command(peers: int, join_every: int, seed: int, as_json: bool) -> None:
+    """Let peers join one after the other through one bootstrap until all are linked, then publish a message."""
+    import json
+
+    from net.sim.scenarios.growth import run
+
+    outcome = run(peers, seed, join_every=join_every, progress=_progress_line(peers))
+    click.echo("", err=True)
+    if as_json:
+        click.echo(json.dumps(asdict(outcome), indent=1, default=str))
+        return
+    for name, value in asdict(outcome).items():
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        for part, number in parts:
+            label = f"{name} {part}".replace("_", " ").strip()
+            shown = f"{number:.4g}" if isinstance(number, float) else str(number)
+            click.echo(f"{label:<34} {shown}")
+    click.echo(f"{'deliveries per CPU second':<34} {outcome.deliveries / max(outcome.cpu_seconds, 0.001):.0f}")
+
+
+@simulate_command.command("consensus")
+@click.argument("scenario", required=False)
+@click.option("--network", type=click.Choice(("mainnet", "testnet", "devnet")), default="mainnet", show_default=True)
+@click.option("--size", type=click.IntRange(1), help="Blocks or trials (default: the scenario's own).")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the curves into this SVG file.")
+@seed_option
+@json_option
+def consensus_command(
+    scenario: str | None, network: str, size: int | None, picture: Path | None, seed: int, as_json: bool
+) -> None:
+    """Run a scenario of miners, stakers, delays and attackers; without a name, list them."""
+    from chain.genesis import load_genesis
+    from consensus.sim.scenarios import SCENARIOS, run_scenario
+
+    if scenario is None:
+        for name, known in SCENARIOS.items():
+            click.echo(f"{name:<16} {known.about}")
+        return
+    if scenario not in SCENARIOS:
+        raise click.UsageError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
+    result = run_scenario(scenario, load_genesis(network).params, seed=seed, size=size)
+    if picture is not None and result.curves:
+        picture.write_text(result.svg())
+    click.echo(result.to_json() if as_json else result.table())
