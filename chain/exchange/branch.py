@@ -12,8 +12,8 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 
 SEGMENT_MAX = 8_192
-"""Headers of a branch that are held at once: 10 MB without tickets (measured), 11 days of mainnet. A longer way is gone in
-segments; a branch that does not outweigh ours within one is not followed."""
+"""Headers of a branch that are held at once: 10 MB without tickets (measured), 11 days of mainnet. A longer way is gone
+in segments; a branch that does not outweigh ours within one is not followed."""
 
 RESTARTS_MAX = 3
 """How often a peer may change its chain under our questions."""
