@@ -17,6 +17,9 @@ Default = TypeVar("Default")
 ENVIRONMENT_PREFIX = "MAPPEMONDE_"
 """A setting `rpc_port` is read from `MAPPEMONDE_RPC_PORT`; lists are split at commas."""
 
+COMMAND_VARIABLES = ("rpc", "wallet")
+"""Names with the same prefix that are no settings of a node: where other commands find it, and the wallet."""
+
 OBSOLETE: Mapping[str, str] = {}
 """Settings of earlier versions, each with what to write instead."""
 
@@ -89,6 +92,9 @@ class NodeConfig:
     stake_password_file: str = _setting(
         "", "File whose first line unlocks the validator keys; empty: ask at the start."
     )
+    stake_reward_address: str = _setting(
+        "", "Account that tickets are rewarded to; empty: for each validator the account that deposited its stake."
+    )
 
     pool_transactions: int = _setting(16_384, "Most transactions waiting in the mempool.", low=16, high=1_000_000)
     pool_bytes: int = _setting(32 << 20, "Most bytes of transactions waiting.", unit="bytes", low=1 << 20)
@@ -121,6 +127,8 @@ def load_config(
     for variable, text in sorted(environment.items()):
         if variable.startswith(ENVIRONMENT_PREFIX):
             name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            if name in COMMAND_VARIABLES:
+                continue
             values[name] = _parsed(name, text, f"in the environment ({variable})")
     for name, value in flags.items():
         values[name] = _typed(name, value, f"given as --{name.replace('_', '-')}")

@@ -34,10 +34,13 @@ from cli.services.exchange import ExchangeService
 from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission
 from cli.services.hub import Hub
 from cli.services.mining import MiningService, default_threads
+from cli.services.staking import StakingFacts
 from cli.services.tickets import TICKET_TOPIC, TicketService
 from cli.settings import check_settings, driver_settings, mesh_config, pool_policy, reward_address, rpc_policy
+from cli.staking.unlock import unlock_validators
 from cli.workers import Workers
 from consensus.rules import ConsensusRules
+from consensus.staker import Validator
 from consensus.ticket import Draw
 from consensus.ticket_relay import MESSAGE_MAX as TICKET_MAX_BYTES
 from net.core.app.topics import TopicSpec
@@ -93,6 +96,7 @@ def run_node(config: NodeConfig, *, stop_with_parent: bool = False) -> None:
     """Run a full node until it is told to stop. Raises `NodeError` for whatever the operator can mend."""
     genesis = load_genesis(config.network)
     check_settings(config, genesis.params)
+    validators = unlock_validators(config)
     datadir = make_datadir(config.datadir, config.network)
     clock = SteadyClock()
     store = open_level(datadir.database)
@@ -105,16 +109,24 @@ def run_node(config: NodeConfig, *, stop_with_parent: bool = False) -> None:
             lambda: log.info("searching the identity's proof of work (minutes on mainnet)"),
         )
         disk = _Disk(datadir, store, RecordArchive(store), Bucket(store))
-        uvloop.run(_main(config, genesis, identity, disk, clock, stop_with_parent=stop_with_parent))
+        main = _main(config, genesis, identity, disk, clock, validators, stop_with_parent=stop_with_parent)
+        uvloop.run(main)
         disk.archive.flush()
     finally:
         store.close()
 
 
 async def _main(
-    config: NodeConfig, genesis: Genesis, identity: Identity, disk: _Disk, clock: SteadyClock, *, stop_with_parent: bool
+    config: NodeConfig,
+    genesis: Genesis,
+    identity: Identity,
+    disk: _Disk,
+    clock: SteadyClock,
+    validators: tuple[Validator, ...],
+    *,
+    stop_with_parent: bool,
 ) -> None:
-    node = Node(config, genesis, identity, disk, clock)
+    node = Node(config, genesis, identity, disk, clock, validators)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, node.stop)
@@ -137,14 +149,22 @@ class Node:
     """A full node put together. Build it, `run` it on its event loop; `stop` ends `run`."""
 
     def __init__(
-        self, config: NodeConfig, genesis: Genesis, identity: Identity, disk: _Disk, clock: Callable[[], Millis]
+        self,
+        config: NodeConfig,
+        genesis: Genesis,
+        identity: Identity,
+        disk: _Disk,
+        clock: Callable[[], Millis],
+        validators: tuple[Validator, ...] = (),
     ) -> None:
+        """`validators` are unlocked: what this node wins tickets with."""
         self._config = config
         self._identity = identity
         self._disk = disk
         self._clock = clock
         self._started_at = clock()
         self._stopping = asyncio.Event()
+        self._stakes = bool(validators)
         params = genesis.params
         self._params = params
         self._workers = Workers()
@@ -220,7 +240,7 @@ class Node:
             view=self._view,
             workers=self._workers,
             clock=mesh_clock,
-            validators=(),
+            validators=validators,
             network=self._driver,
             best=self._better_ticket,
         )
@@ -295,6 +315,7 @@ class Node:
             network=NetworkFacts(self._identity.peer, self._driver, self._exchange.peer_height),
             mining=None if self._mining is None else MiningFacts(self._params, self._mining),
             admin=Admin(self._mesh, self._clock),
+            staking=StakingFacts(self._params, self._tickets),
         )
         return RpcServer(
             parts, rpc_policy(self._config, load_token(self._disk.datadir)), self._events, clock=self._clock
@@ -356,7 +377,7 @@ class Node:
             self._mining.activate(active=company and self._exchange.progress() is None)
 
     def _roles(self) -> dict[str, bool]:
-        return {"mining": self._config.mine, "staking": False, "rendezvous": bool(self._config.rendezvous_host)}
+        return {"mining": self._config.mine, "staking": self._stakes, "rendezvous": bool(self._config.rendezvous_host)}
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm.kind == "duplicate_identity":

@@ -17,6 +17,7 @@ def check_settings(config: NodeConfig, params: ChainParams) -> None:
     if config.mine and not config.reward_address:
         raise ConfigError("mine needs reward_address, the account that receives what is mined: --reward-address 0x...")
     reward_address(config)
+    stake_reward_address(config)
     if len(config.extra.encode()) > EXTRA_MAX:
         raise ConfigError(f"extra has {len(config.extra.encode())} bytes; a header holds {EXTRA_MAX}")
     stun_server(config)
@@ -24,7 +25,15 @@ def check_settings(config: NodeConfig, params: ChainParams) -> None:
 
 def reward_address(config: NodeConfig) -> Address | None:
     """Return the account to mine for, None if there is none. Raises `ConfigError` when it is no address."""
-    text = config.reward_address
+    return _address("reward_address", config.reward_address)
+
+
+def stake_reward_address(config: NodeConfig) -> Address | None:
+    """Return the account that tickets are rewarded to, None for each stake's owner. Raises `ConfigError`."""
+    return _address("stake_reward_address", config.stake_reward_address)
+
+
+def _address(name: str, text: str) -> Address | None:
     if not text:
         return None
     try:
@@ -32,7 +41,7 @@ def reward_address(config: NodeConfig) -> Address | None:
     except ValueError:
         raw = b""
     if len(raw) != 20:
-        raise ConfigError(f"reward_address is {text!r}, not 0x and 40 hex digits")
+        raise ConfigError(f"{name} is {text!r}, not 0x and 40 hex digits")
     return Address(raw)
 
 

@@ -33,7 +33,8 @@ class Validator:
     """A key that stakes on this node. It is no spending key."""
 
     key: PrivateKey
-    reward_address: Address
+    reward_address: Address | None
+    """Account that its tickets are rewarded to; None for the owner of the stake, whom `Staker.owner` tells."""
 
     @property
     def public(self) -> bytes:
@@ -62,6 +63,8 @@ class ValidatorStatus:
     """What the operator may know about one validator."""
 
     public: bytes
+    reward_address: Address | None
+    """None until it is known whose stake it is."""
     stake: Wei
     """In the snapshot of the present epoch; 0 while a deposit waits or after a withdrawal."""
     share: float
@@ -81,6 +84,7 @@ class ValidatorStatus:
 class _Account:
     validator: Validator
     public: bytes
+    reward_address: Address | None
     sent: int = 0
     won: int = 0
     rewards: int = 0
@@ -106,10 +110,18 @@ class Staker:
         """`entropy` gives fresh secret bytes, for signatures."""
         self._params = params
         self._entropy = entropy
-        self._accounts = {validator.public: _Account(validator, validator.public) for validator in validators}
+        self._accounts = {
+            validator.public: _Account(validator, validator.public, validator.reward_address)
+            for validator in validators
+        }
         self._proofs: OrderedDict[tuple[bytes, Hash32, int], _Proof] = OrderedDict()
         self._now: _Now | None = None
         self._ahead = 0
+
+    def owner(self, public: bytes, owner: Address) -> None:
+        """Take the account that deposited a validator's stake: it is rewarded unless the operator named another."""
+        account = self._accounts[public]
+        account.reward_address = account.validator.reward_address or owner
 
     def parent(self, parent: ChainedHeader, stake: EpochStake) -> list[OwnTicket]:
         """Return this node's best ticket for the block after `parent`, at once; nothing if none is under the cap.
@@ -126,12 +138,13 @@ class Staker:
         if not worths:
             return []
         (handicap, beta, proof), account = min(worths, key=lambda entry: entry[0])
+        assert account.reward_address is not None, "an account that nobody is paid for has no worth"
         ticket = build_ticket(
             self._params,
             key=account.validator.key,
             proof=proof,
             parent=parent,
-            reward_address=account.validator.reward_address,
+            reward_address=account.reward_address,
             auxiliary=self._entropy(32),
         )
         account.sent += 1
@@ -185,7 +198,7 @@ class Staker:
         """Return (handicap, beta, proof) of a validator at a height, None if it has no stake or no use."""
         now = self._now
         held = None if now is None else now.stake.stakes.get(account.public)
-        if now is None or not held:
+        if now is None or not held or account.reward_address is None:
             return None
         drawn = self._proof(account, now.stake.seed, height)
         handicap = ticket_handicap(
@@ -210,7 +223,9 @@ class Staker:
         share, wins, reward, foreseen = 0.0, 0.0, Wei(0), tuple[Foreseen, ...]()
         if now is not None and held:
             share = held / now.stake.total
-            wins, reward = expected_rewards(self._params, now.height, stake=held, snapshot=now.stake)
+            wins, reward = expected_rewards(
+                self._params, now.height, stake=held, total=now.stake.total, issued=now.stake.issued
+            )
             foreseen = tuple(
                 Foreseen(height, worth[0])
                 for height in range(now.height + 1, self._ahead)
@@ -218,6 +233,7 @@ class Staker:
             )
         return ValidatorStatus(
             public=account.public,
+            reward_address=account.reward_address,
             stake=held,
             share=share,
             tickets_sent=account.sent,
@@ -229,8 +245,10 @@ class Staker:
         )
 
 
-def expected_rewards(params: ChainParams, height: int, *, stake: Wei, snapshot: EpochStake) -> tuple[float, Wei]:
+def expected_rewards(params: ChainParams, height: int, *, stake: Wei, total: Wei, issued: Wei) -> tuple[float, Wei]:
     """Return (tickets won, wei minted) a day by a stake if everybody in the snapshot is online.
+
+    `total` is all stake of the snapshot, `issued` all coins then.
 
     Handicaps are exponential with mean M = TAU s_eff / stake before the cap, and so is the lowest of all, with the sum
     of the stakes: a stake wins its share of the blocks whose lowest handicap h is under the cap C, which is
@@ -239,12 +257,12 @@ def expected_rewards(params: ChainParams, height: int, *, stake: Wei, snapshot: 
     cap = handicap_cap(height, params)
     if not tickets_open(params, height) or cap == 0 or stake <= 0:
         return 0.0, Wei(0)
-    effective = max(snapshot.total, snapshot.issued // params.floor_div)
+    effective = max(total, issued // params.floor_div)
     ramped = cap / params.open_handicap
-    mean = params.ticket_unit / math.log(2) * (effective / snapshot.total) * ramped
+    mean = params.ticket_unit / math.log(2) * (effective / total) * ramped
     used = 1 - math.exp(-cap / mean)
     blocks_per_day = 86_400_000 / params.block_time
-    share = stake / snapshot.total
+    share = stake / total
     saved = cap - mean * used
     minted = 5 * params.subsidy_at(height) * saved / (8 * params.open_handicap)
     return blocks_per_day * share * used, Wei(round(blocks_per_day * share * minted))

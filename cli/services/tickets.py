@@ -5,9 +5,12 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from chain.block import ChainedHeader
+from chain.epochs import SNAPSHOT_AGE
 from chain.importer import Importer
 from chain.params import ChainParams
 from chain.primitives.units import Hash32, Millis
+from chain.staking_registry import Registry
 from chain.verified import ImportResult
 from chain.views import ChainView
 from cli.services.chain import HeadChange
@@ -65,6 +68,7 @@ class TicketService:
         best: Callable[[Hash32, Draw], None],
     ) -> None:
         """`clock` is the mesh's; `best` tells the miner of a better ticket."""
+        self._params = params
         self._importer = importer
         self._view = view
         self._clock = clock
@@ -72,6 +76,8 @@ class TicketService:
         self._best = best
         self._relay = TicketRelay(params)
         self._staker = Staker(params, validators, os.urandom)
+        self._publics = tuple(validator.public for validator in validators)
+        self._owners_of: Hash32 | None = None
         self._served: Hash32 | None = None
         self._timer = DeadlineTimer(clock, self._deadline, self._tick, workers.fail)
 
@@ -121,8 +127,28 @@ class TicketService:
         best = opened[1] if len(opened) > 1 else opened[0]
         if best.parent.id != self._served:
             self._served = best.parent.id
+            self._find_owners(best.parent)
             for own in self._staker.parent(best.parent, best.stake):
                 self._carry_out(self._relay.own(own.parent_id, own.draw))
+
+    def _find_owners(self, parent: ChainedHeader) -> None:
+        """Tell the staker whose stakes its validators draw for: those of the snapshot that their tickets are judged by.
+
+        Not those of the head: a key that was withdrawn has no owner there and still counts for some epochs.
+        """
+        if not self._publics:
+            return
+        epoch = self._params.epoch(parent.height + 1)
+        height = max(0, (epoch - SNAPSHOT_AGE + 1) * self._params.epoch_length - 1)
+        snapshot = self._view.header_at(height)
+        if snapshot is None or snapshot.id == self._owners_of:
+            return
+        self._owners_of = snapshot.id
+        registry = Registry(self._view.state(snapshot))
+        for public in self._publics:
+            owner = registry.key_owner(public)
+            if owner is not None:
+                self._staker.owner(public, owner)
 
     def _deadline(self) -> Millis | None:
         # The staker's foresight is computed in small steps whenever the loop is free.

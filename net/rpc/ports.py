@@ -263,6 +263,35 @@ class AdminActions(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class OwnValidator:
+    """A validator of this node, as its operator may know it."""
+
+    validator_key: bytes
+    reward_address: Address | None
+    """None until it is known whose stake it is."""
+    stake: Wei
+    """Active now."""
+    sent: int
+    """Tickets sent since the start."""
+    won: int
+    """Of those, tickets that stand in canonical blocks."""
+    rewards: Wei
+    """What they minted; tips come on top."""
+    foreseen: Sequence[tuple[int, Millis]]
+    """Heights to come at which it has a ticket, with the handicap: secret, a target list for attackers."""
+
+
+class StakingFacts(Protocol):
+    """What consensus says of stakes beyond the registry, and this node's own validators."""
+
+    def expected(self, height: int, *, stake: Wei, total: Wei, issued: Wei) -> tuple[float, Wei]:
+        """Return (tickets won, wei minted) a day by a stake at a height, in a snapshot of these sums."""
+
+    def own(self) -> Sequence[OwnValidator]:
+        """Return this node's validators; for the operator alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class RpcParts:
     """All that the methods read and call."""
 
@@ -274,3 +303,5 @@ class RpcParts:
     mining: MiningWork | None = None
     """None on a node that gives no work; `mappemonde_getWork` then says so."""
     admin: AdminActions | None = None
+    staking: StakingFacts | None = None
+    """None where consensus is not at hand: the staking methods then leave out what they would expect."""

@@ -1,7 +1,7 @@
 import math
 
 from chain.fees import block_reward
-from chain.primitives.units import COIN, Wei
+from chain.primitives.units import COIN, Address, Wei
 from consensus.staker import FORESIGHT_STEP, Staker, Validator, expected_rewards
 from consensus.ticket import verify_ticket
 from tests.consensus.blocks import REWARD, make_draw, make_header, seal, verify_all
@@ -62,10 +62,22 @@ def test_tickets_won_are_counted_and_taken_back() -> None:
 def test_expected_rewards_agree_with_the_law_of_handicaps() -> None:
     # one validator with all the stake: mean of (cap - h) is cap - TAU (1 - e^-5), so half a subsidy per block
     stake = epoch_stake({1: 1000}, issued=1000)
-    wins, reward = expected_rewards(MAINNET, 70_000, stake=Wei(1000 * COIN), snapshot=stake)
+    wins, reward = expected_rewards(MAINNET, 70_000, stake=Wei(1000 * COIN), total=stake.total, issued=stake.issued)
     assert math.isclose(wins, 720 * (1 - math.exp(-5)), rel_tol=1e-3)
     assert math.isclose(reward, 720 * 25 * COIN, rel_tol=0.01)
-    quarter, part = expected_rewards(MAINNET, 70_000, stake=Wei(250 * COIN), snapshot=stake)
+    quarter, part = expected_rewards(MAINNET, 70_000, stake=Wei(250 * COIN), total=stake.total, issued=stake.issued)
     assert math.isclose(quarter, wins / 4, rel_tol=1e-9)
     assert math.isclose(part, reward / 4, rel_tol=1e-9)
-    assert expected_rewards(MAINNET, 100, stake=Wei(1), snapshot=stake) == (0.0, 0)
+    assert expected_rewards(MAINNET, 100, stake=Wei(1), total=stake.total, issued=stake.issued) == (0.0, 0)
+
+
+def test_a_stake_is_rewarded_to_its_owner_unless_another_account_is_named() -> None:
+    owned = Staker(DEVNET, [Validator(key(1), None)], bytes)
+    assert owned.parent(PARENT, STAKE) == [], "nobody to pay is known"
+    owned.owner(key(1).public_key.format(), Address(b"\x07" * 20))
+    (own,) = owned.parent(PARENT, STAKE)
+    assert own.draw.ticket.reward_address == b"\x07" * 20
+    named = staker(1)
+    named.owner(key(1).public_key.format(), Address(b"\x07" * 20))
+    (own,) = named.parent(PARENT, STAKE)
+    assert own.draw.ticket.reward_address == REWARD

@@ -2,11 +2,10 @@
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Wei
-from chain.staking_abi import staking_abi
 from chain.staking_registry import SYSTEM_ADDRESS
 from net.rpc.chain_facts import head_json, link_json, node_json, peer_json
 from net.rpc.encoding import Json, data, quantity
-from net.rpc.kinds import ADDRESS_SCHEMA, BLOCK, COUNT, HASH_SCHEMA, PEER, QUANTITY_SCHEMA, Selector, Tag
+from net.rpc.kinds import BLOCK, COUNT, HASH_SCHEMA, PEER, QUANTITY_SCHEMA, Selector, Tag
 from net.rpc.methods.results import (
     CHAIN_HEAD,
     INTEGER,
@@ -148,14 +147,6 @@ class NodeMethods:
         """Return the figures of the map's health by name."""
         return dict(self._parts.network.health())
 
-    def staking(self) -> Json:
-        """Return the staking account's address and ABI."""
-        return {"address": data(SYSTEM_ADDRESS), "abi": self._abi}
-
-    @property
-    def _abi(self) -> Json:
-        return staking_abi()  # type: ignore[return-value]  # parsed JSON of the package's own file
-
 
 def node_methods(services: Services) -> list[Method]:
     """Return the methods of node, chain and network."""
@@ -199,7 +190,6 @@ def node_methods(services: Services) -> list[Method]:
         map=OBJECT,
         pool=OBJECT,
     )
-    staking = record("staking account", address=ADDRESS_SCHEMA, abi=array_of(OBJECT))
     return [
         Method("mappemonde_status", "The node at a glance", (), status, it.status),
         Method("mappemonde_chain", "Parameters of the chain", (), OBJECT, it.chain),
@@ -219,7 +209,6 @@ def node_methods(services: Services) -> list[Method]:
             Where.WORKER,
         ),
         Method("mappemonde_supply", "Coins issued and burnt up to a block", (block,), supply, it.supply),
-        Method("mappemonde_staking", "Address and ABI of the staking account", (), staking, it.staking),
         Method("mappemonde_peers", "The neighbours", (), array_of(PEER_RESULT), it.peers),
         Method(
             "mappemonde_map",

@@ -10,6 +10,7 @@ from net.rpc.methods.logs import log_methods
 from net.rpc.methods.mining import mining_methods
 from net.rpc.methods.node import node_methods
 from net.rpc.methods.results import OBJECT
+from net.rpc.methods.staking import staking_methods
 from net.rpc.methods.state import state_methods
 from net.rpc.methods.transactions import transaction_methods
 from net.rpc.openrpc import describe
@@ -24,6 +25,7 @@ SUBJECTS = (
     transaction_methods,
     log_methods,
     node_methods,
+    staking_methods,
     mining_methods,
     event_methods,
     admin_methods,
