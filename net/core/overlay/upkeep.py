@@ -48,6 +48,7 @@ class Upkeep:
         self._next_call = 1
         self._contacts: set[PeerId] = set()
         self._survey_at = Millis(0)
+        self._suspected = False
         self._cut_off = False
         self._handed_back_at: Millis | None = None
         self._reseed_at: Millis | None = None
@@ -290,5 +291,6 @@ class Upkeep:
                     reached.add(peer)
                     waiting.append(peer)
         linked = int((view.table().confirmed > 0).sum())
-        self._cut_off = (linked - len(reached)) * CUT_OFF_DIVISOR >= max(linked, 1)
+        before, self._suspected = self._suspected, (linked - len(reached)) * CUT_OFF_DIVISOR >= max(linked, 1)
+        self._cut_off = before and self._suspected  # once may be a joiner that has heard half of the news
         return self._cut_off

@@ -1,0 +1,72 @@
+"""Real frames with bytes changed, on a link that is up: nothing raises, whatever the kind."""
+
+from random import Random
+
+import pytest
+
+from net.core.app.topics import TopicSpec
+from net.core.config import MeshConfig
+from net.core.effects import LinkId, Priority
+from net.sim.node import SimNode
+from net.sim.world import End, World
+
+TOPIC = TopicSpec(7, "test", 500_000, Priority.BLOCK)
+
+
+class Tap(World):
+    """A world that keeps every frame on its wires."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.frames: list[bytes] = []
+
+    def send(self, near: End, far: End, frame: bytes) -> None:
+        self.frames.append(frame)
+        super().send(near, far, frame)
+
+
+def changed(frame: bytes, rng: Random) -> bytes:
+    """Return the frame with its kind kept and something else of it changed, cut or doubled."""
+    raw = bytearray(frame)
+    for _ in range(rng.randint(0, 3)):
+        if len(raw) > 1:
+            raw[rng.randrange(1, len(raw))] = rng.randrange(256)
+    match rng.randrange(4):
+        case 0:
+            del raw[rng.randrange(1, len(raw) + 1) :]
+        case 1:
+            raw += raw[1 : rng.randrange(1, 40)]
+    return bytes(raw)
+
+
+@pytest.mark.slow
+def test_changed_frames_never_raise() -> None:
+    seed = 1
+    world, nodes = Tap(seed), []
+    for _ in range(4):
+        bootstraps = (nodes[0].url,) if nodes else ()
+        node = SimNode(
+            world,
+            MeshConfig(bytes(32), 1, rendezvous_url="filled in", bootstraps=bootstraps, trust_own_clock=True),
+            [TOPIC],
+        )
+        nodes.append(node)
+        node.start()
+    world.run_for(8_000)
+    nodes[1].publish(TOPIC.number, bytes(100_000))
+    nodes[2].request(nodes[0].peer, TOPIC.number, bytes(40_000))
+    world.run_for(4_000)
+    kinds = {frame[0] for frame in world.frames}
+    assert len(kinds) >= 15
+    rng = Random(seed)
+    by_kind = [[frame for frame in world.frames if frame[0] == kind] for kind in sorted(kinds)]
+    victim = nodes[0]
+    for _ in range(250):
+        links = [one.link for one in victim.mesh.neighbours()] or [LinkId(1)]
+        victim._do(victim.mesh.receive(rng.choice(links), changed(rng.choice(rng.choice(by_kind)), rng), world.now))
+        for ban in victim.mesh.bans(world.now):
+            victim._do(victim.mesh.unban(ban.peer, world.now))
+        world.run_for(rng.randrange(40))
+        if not victim.mesh.neighbours():
+            world.run_for(5_000)
+    world.run_for(10_000)
