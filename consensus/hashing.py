@@ -21,7 +21,7 @@ _IDLE_WAIT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """A hash at or under its work's limit."""
+    """A hash at or under its work's limits."""
 
     job_id: Hash32
     nonce: bytes
@@ -124,8 +124,8 @@ class HashThread:
             self.hashes += 1
             nonce += 1
             self._at = (work.job_id, nonce)
-            if value <= limit:
-                limit = value - 1
+            if value <= limit or value <= work.share_limit:
+                limit = min(limit, value - 1)
                 self._report(Solution(work.job_id, encoded, value))
         if desk.work is work:
             desk.wait_while(work, _IDLE_WAIT)

@@ -18,7 +18,7 @@ from chain.transaction import Transaction
 from consensus.ripening import pre_relay, seal_passes_floor
 from consensus.schedule import next_log_target
 from consensus.search import Rank, Terms, highest_useful
-from consensus.shares import SHARE_LOG_TARGET, ShareBook, ShareVerdict, WorkerAccount
+from consensus.shares import ShareBook, ShareVerdict, WorkerAccount, meets_share
 from consensus.ticket import Draw
 
 JOBS_KEPT = 64
@@ -57,6 +57,8 @@ class SetWork:
     """Nonces from `first_nonce` on for the threads of this process; external workers start at a random nonce above."""
     limit: int
     """Report hashes up to this number, and after each report only lower ones."""
+    share_limit: int = -1
+    """Report every hash up to this number, whatever was reported before: shares of an external worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,14 +243,19 @@ class Miner:
             return self._shares.count(worker, ShareVerdict.STALE, now), []
         if not self._shares.is_new(job_id, nonce):
             return self._shares.count(worker, ShareVerdict.REPEATED, now), []
+        shown = meets_share(pow_hash)
         if self._improves(job, pow_hash):
-            return self._shares.count(worker, ShareVerdict.BEST, now), self._take(job, nonce, pow_hash, now)
-        weak = pow_hash >= 1 << (SHARE_LOG_TARGET >> 16)
-        return self._shares.count(worker, ShareVerdict.WEAK if weak else ShareVerdict.SHARE, now), []
+            verdict = self._shares.count(worker, ShareVerdict.BEST, now, shown=shown)
+            return verdict, self._take(job, nonce, pow_hash, now)
+        return self._shares.count(worker, ShareVerdict.SHARE if shown else ShareVerdict.WEAK, now, shown=shown), []
 
-    def stale_share(self, worker: str, now: Millis) -> ShareVerdict:
-        """Account for a nonce whose job was not known any more: nothing was hashed for it."""
-        return self._shares.count(worker, ShareVerdict.STALE, now)
+    def refused_share(self, worker: str, job_id: Hash32, nonce: bytes, now: Millis) -> ShareVerdict | None:
+        """Account for a nonce that need not be hashed: of a job not known any more, or sent before. None for others."""
+        if self.job(job_id) is None:
+            return self._shares.count(worker, ShareVerdict.STALE, now)
+        if self._shares.knows(job_id, nonce):
+            return self._shares.count(worker, ShareVerdict.REPEATED, now)
+        return None
 
     def rival(self, block: ChainedHeader, now: Millis) -> list[MinerEffect]:
         """Take note of another's valid block for the same parent: only what beats it is still worth finding."""

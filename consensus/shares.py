@@ -11,6 +11,9 @@ SHARE_BITS = 10
 
 SHARE_LOG_TARGET = LogTarget((256 - SHARE_BITS) << 16)
 
+RATE_SHARES = 16
+"""Last shares of a worker from which its hash rate is estimated: exact to a quarter."""
+
 MAX_WORKERS = 1_024
 """Workers remembered; the one silent longest is forgotten first."""
 
@@ -42,15 +45,31 @@ class WorkerAccount:
     """What one worker did since the node started."""
 
     shares: int
+    """Seals that meet the share's target, each a proof of 2^SHARE_BITS hashes. A best seal that does not meet it is no
+    share: the first hash for a new parent is always the best, and whoever sends first would be paid for nothing."""
     blocks: int
     """Seals that were the best known for their parent."""
     stale: int
     refused: int
     """Weak or repeated."""
     last_seen: Millis
+    recent: tuple[Millis, ...] = ()
+    """When the last shares came, oldest first; at most RATE_SHARES."""
 
 
 _EMPTY = WorkerAccount(shares=0, blocks=0, stale=0, refused=0, last_seen=Millis(0))
+
+
+def meets_share(pow_hash: int) -> bool:
+    """Tell whether a hash is a share."""
+    return pow_hash < 1 << (SHARE_LOG_TARGET >> 16)
+
+
+def worker_rate(account: WorkerAccount, now: Millis) -> float:
+    """Estimate a worker's hashes per second from its last shares; falls by itself when no more come. For people."""
+    if len(account.recent) < 2 or now <= account.recent[0]:
+        return 0.0
+    return (len(account.recent) - 1) * (1000 << SHARE_BITS) / (now - account.recent[0])
 
 
 class ShareBook:
@@ -59,6 +78,10 @@ class ShareBook:
     def __init__(self) -> None:
         self._accounts: OrderedDict[str, WorkerAccount] = OrderedDict()
         self._nonces: OrderedDict[tuple[Hash32, bytes], None] = OrderedDict()
+
+    def knows(self, job_id: Hash32, nonce: bytes) -> bool:
+        """Tell whether a nonce was remembered: it need not be hashed again."""
+        return (job_id, nonce) in self._nonces
 
     def is_new(self, job_id: Hash32, nonce: bytes) -> bool:
         """Tell whether a nonce comes for the first time, and remember it."""
@@ -69,16 +92,17 @@ class ShareBook:
             self._nonces.popitem(last=False)
         return True
 
-    def count(self, worker: str, verdict: ShareVerdict, now: Millis) -> ShareVerdict:
-        """Enter a verdict on a worker's account and return it."""
+    def count(self, worker: str, verdict: ShareVerdict, now: Millis, *, shown: bool = False) -> ShareVerdict:
+        """Enter a verdict on a worker's account and return it; `shown` if the hash meets the share's target."""
         name = worker[:MAX_WORKER_NAME]
         old = self._accounts.pop(name, _EMPTY)
         self._accounts[name] = WorkerAccount(
-            shares=old.shares + (verdict in (ShareVerdict.BEST, ShareVerdict.SHARE)),
+            shares=old.shares + shown,
             blocks=old.blocks + (verdict is ShareVerdict.BEST),
             stale=old.stale + (verdict is ShareVerdict.STALE),
             refused=old.refused + (verdict in (ShareVerdict.WEAK, ShareVerdict.REPEATED)),
             last_seen=now,
+            recent=(*old.recent, now)[-RATE_SHARES:] if shown else old.recent,
         )
         if len(self._accounts) > MAX_WORKERS:
             self._accounts.popitem(last=False)

@@ -75,7 +75,17 @@ HASHING = _Axis(-360_000.0, 15_000.0, 140)
 class DoubleSpend:
     """One contest; holds the public chains and, per k, the policy."""
 
-    def __init__(self, params: ChainParams, contest: Contest, rng: Random) -> None:
+    def __init__(
+        self,
+        params: ChainParams,
+        contest: Contest,
+        rng: Random,
+        *,
+        samples: int = SAMPLES,
+        public_runs: int = PUBLIC_RUNS,
+    ) -> None:
+        self._samples = samples
+        self._public_runs = public_runs
         self._params = params
         self._contest = contest
         self._rng = rng
@@ -84,7 +94,7 @@ class DoubleSpend:
 
     @cached_property
     def _public(self) -> list[list[ChainedHeader]]:
-        return [self._public_chain(30 + EXTRA + 2) for _ in range(PUBLIC_RUNS)]
+        return [self._public_chain(30 + EXTRA + 2) for _ in range(self._public_runs)]
 
     @cached_property
     def _mean(self) -> float:
@@ -151,7 +161,7 @@ class DoubleSpend:
         """Return the transition tables of both lags for one block at a control."""
         by_time: list[float] = []
         by_hashing: list[float] = []
-        for _ in range(SAMPLES):
+        for _ in range(self._samples):
             block, took = self._attack_block(self._root, control)
             public = self._rng.choice(self._public)[0].time - self._root.time
             by_time.append(block.time - self._root.time - public)

@@ -41,9 +41,9 @@ def first_ripe(
     """Return the hash that is ripe first for one who hashes at `rate` per ms from `start` until it is; None if none.
 
     `start` is in ms after the parent's time and may be negative; hashes up to `above` are left out. A hash q counts if
-    it is found before its ripeness D(q), so scanning hashes upwards, those up to p had an exposure of G(p) = integral of
-    (D(q) - start) over q, and the winner is where rate * G(p) / 2^256 reaches an exponential draw. None means that no
-    hash within the seal floor is found before it is ripe.
+    it is found before its ripeness D(q), so scanning hashes upwards, those up to p had an exposure of G(p), the
+    integral of D(q) - start over q, and the winner is where rate * G(p) / 2^256 reaches an exponential draw. None means
+    that no hash within the seal floor is found before it is ripe.
     """
     if rate <= 0:
         return None

@@ -48,9 +48,7 @@ class Result:
             "seed": self.seed,
             "blocks": self.blocks,
             "rows": [{"what": row.what, **row.values} for row in self.rows],
-            "curves": [
-                {"name": curve.name, "points": [list(point) for point in curve.points]} for curve in self.curves
-            ],
+            "curves": curves,
             "axes": list(self.axes),
             "notes": list(self.notes),
         }

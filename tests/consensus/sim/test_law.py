@@ -1,0 +1,84 @@
+import math
+from random import Random
+
+import pytest
+
+from chain.primitives.units import LogTarget, Millis
+from consensus.ripening import delay
+from consensus.sim.law import SPACE, calibrated_rate, draw_handicap, first_ripe, limit_for
+from tests.consensus.networks import MAINNET
+
+TARGET = LogTarget(250 << 16)
+RATE = 2.0**6 / 120_000
+
+
+def brute_force(rng: Random, handicap: int, start: float) -> int | None:
+    """Hash one by one until the best so far is ripe, as a miner does."""
+    best: int | None = None
+    now = start
+    while True:
+        now += rng.expovariate(RATE)
+        if best is not None and delay(MAINNET, best, TARGET, Millis(handicap)) <= now:
+            return best
+        if now > MAINNET.gap:
+            return best
+        found = rng.randrange(SPACE)
+        if delay(MAINNET, found, TARGET, Millis(handicap)) < now:
+            continue  # its moment has passed
+        best = found if best is None else min(best, found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("handicap", "start"), [(0, 0.0), (30_000, 0.0), (0, -20_000.0), (5_000, 70_000.0)])
+def test_the_exact_law_is_that_of_hashing_one_by_one(handicap: int, start: float) -> None:
+    rng = Random(11)
+    slow = sorted(
+        delay(MAINNET, best, TARGET, Millis(handicap))
+        for _ in range(500)
+        if (best := brute_force(rng, handicap, start)) is not None
+    )
+    fast = sorted(
+        delay(MAINNET, found.pow, TARGET, Millis(handicap))
+        for _ in range(500)
+        if (found := first_ripe(MAINNET, rng, rate=RATE, start=start, log_target=TARGET, handicap=Millis(handicap)))
+    )
+    # Kolmogorov-Smirnov at 0.1 %: 1.95 sqrt(2 / n)
+    merged = sorted(set(slow + fast))
+    distance = max(abs(_below(slow, value) - _below(fast, value)) for value in merged[::20])
+    assert distance < 1.95 * math.sqrt(2 / 500)
+
+
+def _below(ordered: list[Millis], value: int) -> float:
+    return sum(entry <= value for entry in ordered) / len(ordered)
+
+
+def test_nothing_within_the_floor_is_none() -> None:
+    assert first_ripe(MAINNET, Random(1), rate=0.0, start=0.0, log_target=TARGET, handicap=Millis(0)) is None
+    hard = LogTarget(100 << 16)
+    assert first_ripe(MAINNET, Random(1), rate=1e-6, start=0.0, log_target=hard, handicap=Millis(0)) is None
+
+
+def test_hashes_above_a_limit_only() -> None:
+    limit = limit_for(MAINNET, TARGET, Millis(0), 110_000)
+    assert delay(MAINNET, limit, TARGET, Millis(0)) == pytest.approx(110_000, abs=2)
+    for seed in range(50):
+        found = first_ripe(
+            MAINNET, Random(seed), rate=RATE, start=0.0, log_target=TARGET, handicap=Millis(0), above=limit
+        )
+        assert found is None or found.pow >= limit
+
+
+def test_the_calibrated_rate_is_the_law_of_the_genesis_target() -> None:
+    hashes = calibrated_rate(MAINNET, MAINNET.genesis_log_target) * MAINNET.block_time
+    assert (256 - math.log2(hashes) - 0.83) * 65536 == pytest.approx(MAINNET.genesis_log_target, abs=1)
+
+
+def test_handicaps_have_tau_as_mean_and_stake_scales_them() -> None:
+    rng = Random(3)
+    height = MAINNET.stake_start + MAINNET.stake_ramp
+    full = [draw_handicap(MAINNET, rng, height, stake=0.5, total=0.5) for _ in range(4_000)]
+    half = [draw_handicap(MAINNET, rng, height, stake=0.25, total=0.5) for _ in range(4_000)]
+    assert sum(full) / len(full) == pytest.approx(6_000 * (1 - math.exp(-5)), rel=0.05)
+    assert sum(half) / len(half) == pytest.approx(12_000 * (1 - math.exp(-2.5)), rel=0.05)
+    assert draw_handicap(MAINNET, rng, height, stake=0.0, total=0.5) == MAINNET.open_handicap
+    assert draw_handicap(MAINNET, rng, 5, stake=0.5, total=0.5) == 0
