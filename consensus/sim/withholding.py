@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from random import Random
 
 from chain.block import ChainedHeader
+from chain.fees import block_reward, handicap_cap
 from chain.params import ChainParams
-from chain.primitives.units import Millis
+from chain.primitives.units import Millis, Wei
 from consensus.schedule import next_log_target
 from consensus.search import Rank
 from consensus.sim.blocks import BlockMaker
@@ -48,6 +49,8 @@ class Earned:
 
     revenue: float
     """Attacker's share of the canonical blocks."""
+    income: float
+    """Attacker's share of all subsidies and ticket rewards (rule 9)."""
     late: float
     """Share of heights at which the attacker's block was passed over because it was shown too late."""
     mean_interval: float
@@ -60,6 +63,16 @@ class _Own:
 
     block: ChainedHeader
     leaves: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """The best handicaps of a height."""
+
+    honest: Millis
+    attacker: Millis
+    own_is_best: bool
+    """Whether the attacker's own ticket is the best of all."""
 
 
 class Withholding:
@@ -89,32 +102,45 @@ class Withholding:
         """Play a number of heights."""
         start, tip = self._tip, self._tip
         attacker_from = honest_from = 0.0
-        won = late = 0
+        won = late = income = paid = 0
         for _ in range(blocks):
-            honest_handicap, own_handicap = self._handicaps(tip)
-            honest = self._honest(tip, honest_from, honest_handicap)
-            own = self._own(tip, attacker_from, own_handicap)
+            draws = self._handicaps(tip)
+            honest = self._honest(tip, honest_from, draws.honest)
+            own = self._own(tip, attacker_from, draws.attacker)
             honest_from = attacker_from = 0.0
-            if own is None or _rank(own.block) >= _rank(honest):
-                tip = honest
-                continue
-            shown = own.block.time + self._strategy.release
-            if shown > honest.time + self._params.block_time // 24:
-                late += 1  # the public block is head, and a sibling past LATE does not displace it
+            wins = own is not None and _rank(own.block) < _rank(honest)
+            if own is not None and wins:
+                shown = own.block.time + self._strategy.release
+                if shown > honest.time + self._params.block_time // 24:
+                    late += 1  # the public block is head, and a sibling past LATE does not displace it
+                    wins = False
+            mints, own_ticket = self._mints(tip, draws, attacker_wins=wins)
+            subsidy = self._params.subsidy_at(tip.height + 1)
+            paid += subsidy + mints
+            income += subsidy * wins + mints * own_ticket
+            if own is None or not wins:
                 tip = honest
                 continue
             won += 1
             # everybody else learns of the block when it is shown; until then they hash on the parent
             attacker_from, honest_from = own.leaves - (own.block.time - tip.time), float(self._strategy.release)
             tip = own.block
-        return Earned(won / blocks, late / blocks, (tip.time - start.time) / blocks)
+        return Earned(won / blocks, income / paid, late / blocks, (tip.time - start.time) / blocks)
 
-    def _handicaps(self, tip: ChainedHeader) -> tuple[Millis, Millis]:
+    def _handicaps(self, tip: ChainedHeader) -> _Draws:
         stakes, height = self._stakes, tip.height + 1
         public = draw_handicap(self._params, self._rng, height, stake=stakes.honest, total=stakes.total)
         own = draw_handicap(self._params, self._rng, height, stake=stakes.attacker, total=stakes.total)
         best = min(public, own)
-        return (public, best) if self._strategy.hides_ticket else (best, best)
+        return _Draws(public if self._strategy.hides_ticket else best, best, own < public)
+
+    def _mints(self, tip: ChainedHeader, draws: _Draws, *, attacker_wins: bool) -> tuple[int, bool]:
+        """Return what the ticket of the winning block mints, and whether it is the attacker's."""
+        handicap = draws.attacker if attacker_wins else draws.honest
+        if handicap >= handicap_cap(tip.height + 1, self._params):
+            return 0, False
+        reward = block_reward(tip.height + 1, Wei(0), self._params, ticket_handicap=handicap)
+        return reward.ticket_reward, draws.own_is_best and handicap == draws.attacker
 
     def _honest(self, tip: ChainedHeader, start: float, handicap: Millis) -> ChainedHeader:
         found = first_ripe(
