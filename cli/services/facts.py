@@ -11,13 +11,24 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction, parse_transaction, recover_sender
 from cli.services.exchange import ExchangeService
-from cli.services.mining import MiningService
-from consensus.shares import SHARE_LOG_TARGET
+from cli.services.mining import MiningService, TooManyShares
+from consensus.shares import SHARE_LOG_TARGET, worker_rate
 from consensus.shares import ShareVerdict as MinerVerdict
 from net.core.map.view import MapView
 from net.core.mesh import Mesh
 from net.core.wire.record import Direction, Flags
-from net.rpc.ports import BanFact, MapLink, MapNode, PeerFact, ShareVerdict, SyncProgress, Work
+from net.rpc.errors import limited
+from net.rpc.ports import (
+    BanFact,
+    MapLink,
+    MapNode,
+    MiningState,
+    MiningWorker,
+    PeerFact,
+    ShareVerdict,
+    SyncProgress,
+    Work,
+)
 from net.transport.driver import Driver
 
 _SHARES = {
@@ -25,7 +36,7 @@ _SHARES = {
     MinerVerdict.SHARE: ShareVerdict.SHARE,
     MinerVerdict.STALE: ShareVerdict.STALE,
     MinerVerdict.WEAK: ShareVerdict.WEAK,
-    MinerVerdict.REPEATED: ShareVerdict.STALE,
+    MinerVerdict.REPEATED: ShareVerdict.REPEATED,
 }
 
 
@@ -180,8 +191,9 @@ class MiningFacts:
 
     def current(self) -> Work | None:
         """Return the work of this moment."""
-        job = self._mining.miner.current_job()
-        if job is None:
+        work = self._mining.current()
+        job = None if work is None else self._mining.miner.job(work.job_id)
+        if work is None or job is None:
             return None
         header = job.candidate.header
         return Work(
@@ -192,12 +204,43 @@ class MiningFacts:
             log_target=job.terms.log_target,
             seal_floor=job.terms.log_target + (self._params.seal_floor << 16),
             share_log_target=SHARE_LOG_TARGET,
+            limit=work.limit,
             memory_kib=self._params.pow_memory_kib,
         )
 
     async def submit(self, work_id: Hash32, nonce: bytes, worker: str) -> ShareVerdict:
         """Take a nonce."""
-        return _SHARES[await self._mining.share(work_id, nonce, worker)]
+        try:
+            return _SHARES[await self._mining.share(work_id, nonce, worker)]
+        except TooManyShares as error:
+            raise limited(str(error)) from None
+
+    def state(self) -> MiningState:
+        """Return how mining goes."""
+        found = self._mining.statistics()
+        now = self._mining.now()
+        workers = [
+            MiningWorker(
+                name=name,
+                shares=account.shares,
+                blocks=account.blocks,
+                stale=account.stale,
+                refused=account.refused,
+                last_seen=account.last_seen,
+                hash_rate=worker_rate(account, now),
+            )
+            for name, account in reversed(found.workers.items())
+        ]
+        return MiningState(
+            state=found.state.value,
+            height=found.height,
+            hash_rate=found.hash_rate,
+            hashes=found.hashes,
+            best_time=found.best_time,
+            published=found.published,
+            templates=found.templates,
+            workers=workers,
+        )
 
 
 class Admin:

@@ -13,6 +13,7 @@ from chain.fees import next_base_fee
 from chain.importer import Importer
 from chain.mempool.pool import Mempool
 from chain.params import ChainParams
+from chain.primitives.errors import NodeError
 from chain.primitives.units import Address, Hash32, Millis
 from chain.verified import ImportResult
 from chain.views import ChainView
@@ -31,6 +32,9 @@ log = logging.getLogger("mining")
 TEMPLATE_TRANSACTIONS = 8_192
 """Most transactions considered for one block: a full one of plain transfers holds 5,714."""
 
+MAX_SHARES_WAITING = 256
+"""Nonces of external workers that wait for their hash, 2 ms each: above, the workers are told to come again."""
+
 SAMPLE_SECONDS = 2.0
 """How often the threads' counters are read for the live hash rate."""
 
@@ -38,6 +42,10 @@ SAMPLE_SECONDS = 2.0
 def default_threads() -> int:
     """Return how many threads to hash with: all cores but one, which the node itself needs."""
     return max(1, (os.cpu_count() or 1) - 1)
+
+
+class TooManyShares(NodeError):
+    """More nonces came at once than this node can hash: a worker sends garbage, or the share target is too easy."""
 
 
 class MiningService:
@@ -77,6 +85,7 @@ class MiningService:
         self._threads: list[HashThread] = []
         self._running: list[threading.Thread] = []
         self._active = False
+        self._shares_waiting = 0
         self._timer = DeadlineTimer(clock, self._miner.deadline, self._tick, workers.fail)
 
     def start_threads(self, count: int, hashes_per_second: int) -> None:
@@ -166,14 +175,26 @@ class MiningService:
         return self._miner
 
     async def share(self, job_id: Hash32, nonce: bytes, worker: str) -> ShareVerdict:
-        """Check a nonce of an external worker by one hash in a thread, and account for it."""
+        """Check a nonce of an external worker by one hash in a thread, and account for it. Raises `TooManyShares`."""
+        refused = self._miner.refused_share(worker, job_id, nonce, self._clock())
         job = self._miner.job(job_id)
-        if job is None:
-            return self._miner.stale_share(worker, self._clock())
-        value = await self._workers.ask(Lane.BULK, lambda: seal_hash(self._params, job.prefix + nonce))
+        if refused is not None or job is None:
+            return refused or ShareVerdict.STALE
+        if self._shares_waiting >= MAX_SHARES_WAITING:
+            raise TooManyShares(f"over {MAX_SHARES_WAITING} nonces wait to be checked")
+        prefix = job.prefix
+        self._shares_waiting += 1
+        try:
+            value = await self._workers.ask(Lane.BULK, lambda: seal_hash(self._params, prefix + nonce))
+        finally:
+            self._shares_waiting -= 1
         verdict, effects = self._miner.share(worker, job_id, nonce, value, self._clock())
         self._carry_out(effects)
         return verdict
+
+    def now(self) -> Millis:
+        """Return the moment by the mesh clock, which the workers' accounts go by."""
+        return self._clock()
 
     def statistics(self) -> MinerStatistics:
         """Return the counters."""
@@ -204,7 +225,9 @@ class MiningService:
                     if changed:
                         self._work_changed()
                 case Stop():
-                    self._desk.set(None)
+                    if self._desk.work is not None:
+                        self._desk.set(None)
+                        self._work_changed()
                 case Found(block=block):
                     log.info("found block %d", block.sealed.header.height)
                     self._found(block)

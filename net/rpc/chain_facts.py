@@ -9,7 +9,7 @@ from chain.params import ChainParams
 from net.core.effects import MapEvent
 from net.rpc.encoding import Json, data, quantity
 from net.rpc.objects import Object
-from net.rpc.ports import MapLink, MapNode, PeerFact, Work
+from net.rpc.ports import MapLink, MapNode, MiningState, PeerFact, Work
 
 
 def head_json(block: ChainedHeader, params: ChainParams, *, removed: bool = False) -> Object:
@@ -103,5 +103,32 @@ def work_json(work: Work | None) -> Json:
         "logTarget": work.log_target,
         "sealFloor": work.seal_floor,
         "shareLogTarget": work.share_log_target,
+        "limit": data(work.limit.to_bytes(32, "big")),
         "memoryKiB": work.memory_kib,
+    }
+
+
+def mining_json(state: MiningState) -> Object:
+    """Return how mining goes, the workers seen last first."""
+    return {
+        "state": state.state,
+        "number": quantity(state.height),
+        "hashRate": round(state.hash_rate, 1),
+        "workersHashRate": round(sum(worker.hash_rate for worker in state.workers), 1),
+        "hashes": state.hashes,
+        "bestTime": state.best_time,
+        "published": state.published,
+        "templates": state.templates,
+        "workers": [
+            {
+                "name": worker.name,
+                "shares": worker.shares,
+                "blocks": worker.blocks,
+                "stale": worker.stale,
+                "refused": worker.refused,
+                "lastSeen": worker.last_seen,
+                "hashRate": round(worker.hash_rate, 1),
+            }
+            for worker in state.workers
+        ],
     }

@@ -216,6 +216,8 @@ class Work:
     """Weakest seal that is a block: log2_q16(pow + 1) at most this (rule 4)."""
     share_log_target: int
     """Weakest seal worth submitting as a share, Q16."""
+    limit: int
+    """Highest hash that would be better than the best known; it falls while the work stays, without notice."""
     memory_kib: int
     """Memory of the Argon2id seal."""
 
@@ -230,7 +232,46 @@ class ShareVerdict(Enum):
     STALE = "stale"
     """The work is no longer current."""
     WEAK = "weak"
-    """The hash misses the share's target."""
+    """The hash misses the share's target, and a better seal is known."""
+    REPEATED = "repeated"
+    """This nonce was submitted before."""
+
+
+@dataclass(frozen=True, slots=True)
+class MiningWorker:
+    """The account of one worker since the node started."""
+
+    name: str
+    shares: int
+    """Hashes that met the share's target."""
+    blocks: int
+    """Seals that were the best known."""
+    stale: int
+    refused: int
+    """Weak or repeated."""
+    last_seen: Millis
+    hash_rate: float
+    """Hashes per second, estimated from the last shares."""
+
+
+@dataclass(frozen=True, slots=True)
+class MiningState:
+    """How mining goes."""
+
+    state: str
+    """`idle`, `searching`, `holding` (an own best that is kept back), `shown` or `done` (ripe)."""
+    height: int
+    """Height worked on; 0 when idle."""
+    hash_rate: float
+    """Hashes per second of the node's own threads."""
+    hashes: int
+    """What these threads tried since the start."""
+    best_time: Millis | None
+    """When the best known block of this height is ripe."""
+    published: int
+    templates: int
+    workers: Sequence[MiningWorker]
+    """Seen last first."""
 
 
 class MiningWork(Protocol):
@@ -240,7 +281,13 @@ class MiningWork(Protocol):
         """Return the work of this moment, None while the node does not mine (catching up, or no reward address)."""
 
     async def submit(self, work_id: Hash32, nonce: bytes, worker: str) -> ShareVerdict:
-        """Hash the work with the nonce (in a worker thread), count the share, and keep the seal if it is the best."""
+        """Hash the work with the nonce (in a worker thread), count the share, and keep the seal if it is the best.
+
+        Raises `RpcError` (-32005) when more nonces wait for their hash than the node can check.
+        """
+
+    def state(self) -> MiningState:
+        """Return how mining goes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,3 +103,18 @@ def test_used_up_nonces_rest_and_a_closed_desk_ends_a_resting_thread() -> None:
     runner.join(timeout=10)
     assert not runner.is_alive()
     assert thread.hashes <= 3
+
+
+def test_shares_are_reported_whatever_was_found_before() -> None:
+    desk, found = WorkDesk(), list[int]()
+
+    def report(solution: Solution) -> None:
+        found.append(solution.pow)
+        if len(found) == 6:
+            desk.close()
+
+    thread = HashThread(DEVNET, desk, report, index=0, threads=1, monotonic=Clock())
+    desk.set(SetWork(ZERO_HASH, b"header", 0, 1 << 20, limit=0, share_limit=EVERY))
+    thread.run()
+    assert len(found) == thread.hashes == 6
+    assert found != sorted(found, reverse=True)

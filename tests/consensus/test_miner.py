@@ -146,6 +146,23 @@ def test_shares_are_accounted_for() -> None:
     assert (account.shares, account.blocks, account.refused) == (2, 1, 2)
 
 
+def test_the_first_hash_for_a_parent_is_the_best_but_no_share() -> None:
+    miner, work = mining()
+    assert miner.share("rig", work.job_id, bytes(8), POOR, START)[0] is ShareVerdict.BEST
+    account = miner.statistics().workers["rig"]
+    assert (account.shares, account.blocks, account.recent) == (0, 1, ())
+
+
+def test_what_need_not_be_hashed_is_refused_before() -> None:
+    miner, work = mining()
+    assert miner.refused_share("rig", work.job_id, bytes(8), START) is None
+    miner.share("rig", work.job_id, bytes(8), BETTER, START)
+    assert miner.refused_share("rig", work.job_id, bytes(8), START) is ShareVerdict.REPEATED
+    assert miner.refused_share("rig", OTHER.id, bytes(8), START) is ShareVerdict.STALE
+    account = miner.statistics().workers["rig"]
+    assert (account.stale, account.refused) == (1, 1)
+
+
 def test_better_transactions_wait_for_the_refresh() -> None:
     miner, _ = mining()
     miner.transactions_changed(START)

@@ -33,6 +33,8 @@ from net.rpc.ports import (
     BanFact,
     MapLink,
     MapNode,
+    MiningState,
+    MiningWorker,
     PeerFact,
     RpcParts,
     ShareVerdict,
@@ -116,6 +118,10 @@ class FakeMining:
             return ShareVerdict.STALE
         self.shares.append((nonce, worker))
         return ShareVerdict.BEST if nonce[-1] == 0 else ShareVerdict.SHARE
+
+    def state(self) -> MiningState:
+        worker = MiningWorker("rig 1", 3, 1, 0, 2, Millis(40), 512.04)
+        return MiningState("holding", 7, 19.96, 1_000, Millis(50), 2, 4, (worker,))
 
 
 @dataclass
@@ -213,6 +219,7 @@ class World:
             log_target=head.log_target,
             seal_floor=head.log_target,
             share_log_target=head.log_target,
+            limit=(1 << 250) - 1,
             memory_kib=self.params.pow_memory_kib,
         )
         self.events.work()

@@ -14,7 +14,7 @@ from net.rpc.services import Services
 
 NONCE_BYTES = 8
 
-VERDICT: Schema = {"type": "string", "enum": ["best", "share", "stale", "weak"]}
+VERDICT: Schema = {"type": "string", "enum": ["best", "share", "stale", "weak", "repeated"]}
 
 
 class MiningMethods:
@@ -27,7 +27,7 @@ class MiningMethods:
     def _mining(self) -> MiningWork:
         mining = self._services.parts.mining
         if mining is None:
-            raise failed("this node gives no work: it was started without --mine and a reward address")
+            raise failed("this node gives no work: it was started without a reward address")
         return mining
 
     async def get_work(self, known: Hash32 | None) -> Json:
@@ -40,8 +40,8 @@ class MiningMethods:
             async with asyncio.timeout(self._services.limits.work_wait / 1000):
                 while True:
                     work = mining.current()
-                    if work is not None and work.id != known:
-                        return work_json(work)
+                    if (work and work.id) != known:
+                        return work_json(work)  # null for one who hashes: nothing is left to find, rest at once
                     await self._services.feed.work_changed()
         except TimeoutError:
             return work_json(mining.current())
@@ -75,7 +75,7 @@ def mining_methods(services: Services) -> list[Method]:
         ),
         Method(
             "mappemonde_submitWork",
-            "Hand in a nonce; the answer says whether it was the best, a share, stale or too weak",
+            "Hand in a nonce; the answer says whether it was the best, a share, stale, too weak or sent before",
             (
                 Param("work", HASH),
                 Param("nonce", data_kind("Nonce", NONCE_BYTES)),

@@ -11,6 +11,7 @@ from net.rpc.methods.results import (
     INTEGER,
     MAP_LINK,
     MAP_NODE,
+    NUMBER,
     OBJECT,
     PEER_ID,
     TEXT,
@@ -59,6 +60,7 @@ class NodeMethods:
             "peersOut": sum(peer.outbound for peer in neighbours),
             "map": {"peers": peers, "links": links},
             "pool": {"pending": counts.pending, "queued": counts.queued},
+            "hashRate": None if parts.mining is None else round(parts.mining.state().hash_rate, 1),
         }
 
     def chain(self) -> Json:
@@ -189,6 +191,7 @@ def node_methods(services: Services) -> list[Method]:
         peersOut=INTEGER,
         map=OBJECT,
         pool=OBJECT,
+        hashRate=nullable(NUMBER),
     )
     return [
         Method("mappemonde_status", "The node at a glance", (), status, it.status),

@@ -159,6 +159,7 @@ WORK = record(
     logTarget=INTEGER,
     sealFloor=INTEGER,
     shareLogTarget=INTEGER,
+    limit=HASH_SCHEMA,
     memoryKiB=INTEGER,
 )
 PEER = record(

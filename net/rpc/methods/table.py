@@ -8,6 +8,7 @@ from net.rpc.methods.events import event_methods
 from net.rpc.methods.fees import fee_methods
 from net.rpc.methods.logs import log_methods
 from net.rpc.methods.mining import mining_methods
+from net.rpc.methods.mining_state import mining_state_methods
 from net.rpc.methods.node import node_methods
 from net.rpc.methods.results import OBJECT
 from net.rpc.methods.staking import staking_methods
@@ -27,6 +28,7 @@ SUBJECTS = (
     node_methods,
     staking_methods,
     mining_methods,
+    mining_state_methods,
     event_methods,
     admin_methods,
 )
