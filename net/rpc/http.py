@@ -15,7 +15,7 @@ from net.rpc.guard import Doorman, RateLimiter, client_of, is_loopback
 from net.rpc.policy import RpcPolicy
 from net.rpc.registry import Caller
 from net.rpc.services import Services
-from net.rpc.websocket import HEARTBEAT_SECONDS, Session, SocketServer, refusal
+from net.rpc.websocket import HEARTBEAT_SECONDS, Session, SocketServer, Unread, refusal
 
 JSON_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
 """Content types taken. A page can send any other to a foreign server without asking it first (CORS)."""
@@ -41,6 +41,8 @@ class HttpStatistics:
     """WebSockets open now."""
     bytes_in_flight: int
     """Bodies being read and answered now."""
+    unread_bytes: int
+    """Answers and notifications waiting for WebSockets now."""
 
 
 class HttpHandler:
@@ -61,10 +63,13 @@ class HttpHandler:
         self._requests = 0
         self._refused: dict[str, int] = {}
         self._socket_number = 0
+        self._unread = Unread()
 
     def statistics(self) -> HttpStatistics:
         """Return the counters."""
-        return HttpStatistics(self._requests, dict(self._refused), len(self._sockets), self._in_flight)
+        return HttpStatistics(
+            self._requests, dict(self._refused), len(self._sockets), self._in_flight, self._unread.size_bytes
+        )
 
     async def close_sockets(self) -> None:
         """Say good-bye to all WebSockets."""
@@ -169,14 +174,24 @@ class HttpHandler:
         if len(self._sockets) >= limits.websockets:
             return self._turn_away("sockets", 503, "too many WebSockets, try again later")
         socket = web.WebSocketResponse(
-            max_msg_size=limits.body_bytes, heartbeat=HEARTBEAT_SECONDS, compress=False, timeout=2.0
+            max_msg_size=limits.socket_message_bytes, heartbeat=HEARTBEAT_SECONDS, compress=False, timeout=2.0
         )
         if not socket.can_prepare(request):
             return self._turn_away("upgrade", 400, "not a WebSocket upgrade")
-        self._sockets.add(socket)
         self._socket_number += 1
         owner = f"socket {self._socket_number}"
-        session = Session(socket, self._services.feed, limits, entropy=self._entropy)
+        transport = request.transport
+        if transport is None:
+            return socket  # the client is gone already
+        session = Session(
+            socket,
+            self._services.feed,
+            limits,
+            entropy=self._entropy,
+            unread=self._unread,
+            abort=transport.abort,
+        )
+        self._sockets.add(socket)
         try:
             await socket.prepare(request)
             remote = request.remote or ""

@@ -18,7 +18,12 @@ class RpcLimits:
     """Bounds on what clients may send, ask, keep and receive."""
 
     body_bytes: int = 5 * MIB
-    """Longest HTTP body or WebSocket message; above: HTTP 413, or the WebSocket is closed with 1009."""
+    """Longest HTTP body; above: HTTP 413."""
+    socket_message_bytes: int = 512 * KIB
+    """Longest WebSocket message; above, the socket is closed with 1009. Shorter than a body: an unfinished message
+    holds its memory for as long as its sender likes. The longest transaction has 256 KiB of digits."""
+    socket_farewell: Millis = Millis(2_000)
+    """How long a WebSocket that the server closes may take to say good-bye before it is cut."""
     batch_calls: int = 1000
     """Most calls in a batch; above: one error for the whole batch, nothing is run."""
     json_parts: int = 100_000
@@ -32,7 +37,7 @@ class RpcLimits:
     """Longest answer, single or batch; the calls past it are answered `response too large`."""
     connections: int = 2_000
     """Open connections, HTTP and WebSocket; above: closed at once."""
-    connections_per_address: int = 256
+    connections_per_address: int = 128
     """The same from one address (loopback excepted, where a reverse proxy or the owner sits)."""
     websockets: int = 1_500
     """Open WebSockets; above: HTTP 503."""
@@ -72,7 +77,11 @@ class RpcLimits:
     subscriptions_per_socket: int = 64
     """Subscriptions of one WebSocket; above: -32005."""
     notifications_queued: int = 512
-    """Notifications waiting for a slow WebSocket; above, it is closed with 1013."""
+    """Messages waiting for a slow WebSocket when a notification comes; above, it is closed with 1013."""
+    unread_bytes: int = 8 * MIB
+    """Answers and notifications waiting for one WebSocket when another comes; above, it is closed with 1013."""
+    unread_bytes_in_all: int = 128 * MIB
+    """The same of all WebSockets together; above, those that leave over 64 KiB unread are closed as they get more."""
     log_blocks: int = 10_000
     """Blocks one `eth_getLogs` may span."""
     log_receipts: int = 200_000

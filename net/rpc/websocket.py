@@ -19,6 +19,17 @@ HEARTBEAT_SECONDS = 30.0
 """Interval of pings; a client that does not answer one is gone."""
 
 
+FAIR_UNREAD_BYTES = 64 * 1024
+"""What a client that reads may have unread at any moment: it is spared when all together have too much."""
+
+
+class Unread:
+    """Bytes waiting for all WebSockets together; the sessions change it."""
+
+    def __init__(self) -> None:
+        self.size_bytes = 0
+
+
 class Session:
     """A client's socket. Everything runs on the event loop's thread."""
 
@@ -29,8 +40,13 @@ class Session:
         limits: RpcLimits,
         *,
         entropy: Callable[[int], bytes],
+        unread: Unread,
+        abort: Callable[[], None],
     ) -> None:
+        """`abort` cuts the connection."""
         self._socket = socket
+        self._unread = unread
+        self._abort = abort
         self._feed = feed
         self._limits = limits
         self._entropy = entropy
@@ -71,7 +87,7 @@ class Session:
         """Queue a notification; a client that leaves too many unread is dropped, since it must not lack any."""
         if self.end is not None:
             return
-        if len(self._queue) >= self._limits.notifications_queued or self._queued_bytes > self._limits.response_bytes:
+        if len(self._queue) >= self._limits.notifications_queued:
             self._finish(WSCloseCode.TRY_AGAIN_LATER, "too slow: notifications were not read in time")
         else:
             self._put(text)
@@ -81,19 +97,29 @@ class Session:
         self._finish(WSCloseCode.TRY_AGAIN_LATER, f"notifications of {subject.value} were lost: subscribe anew")
 
     def _put(self, text: bytes) -> None:
+        crowded = self._unread.size_bytes > self._limits.unread_bytes_in_all and self._queued_bytes > FAIR_UNREAD_BYTES
+        if crowded or self._queued_bytes > self._limits.unread_bytes:
+            self._finish(WSCloseCode.TRY_AGAIN_LATER, "too slow: answers were not read in time")
+            return
         self._queue.append(text)
-        self._queued_bytes += len(text)
+        self._count(len(text))
         self._woken.set()
-        if self._queued_bytes > self._limits.body_bytes:
+        if self._queued_bytes > self._limits.socket_message_bytes:
             self._drained.clear()
+
+    def _count(self, size_bytes: int) -> None:
+        self._queued_bytes += size_bytes
+        self._unread.size_bytes += size_bytes
 
     def _finish(self, code: int, reason: str) -> None:
         if self.end is None:
             self.end = (code, reason)
             self._queue.clear()
-            self._queued_bytes = 0
+            self._count(-self._queued_bytes)
             self._drained.set()
             self._woken.set()
+            # a client that reads nothing does not read the farewell either
+            asyncio.get_running_loop().call_later(self._limits.socket_farewell / 1000, self._abort)
 
     # sending
 
@@ -104,7 +130,7 @@ class Session:
             self._woken.clear()
             while self._queue and self.end is None:
                 text = self._queue.popleft()
-                self._queued_bytes -= len(text)
+                self._count(-len(text))
                 await self._socket.send_str(text.decode("ascii"))
             if not self._drained.is_set():
                 self._drained.set()

@@ -132,6 +132,7 @@ RPC = Group(
         counter("http.refused", "refused_requests", "HTTP requests turned away, by cause.", label="cause"),
         gauge("http.sockets", "websockets", "WebSockets open."),
         gauge("http.bytes_in_flight", "in_flight_bytes", "Request bodies being read and answered."),
+        gauge("http.unread_bytes", "unread_bytes", "Answers and notifications waiting for WebSockets."),
         gauge("connections", "connections", "Connections open."),
         counter("connections_refused", "refused_connections", "Connections closed at once."),
         gauge("filters", "filters", "Filters that clients poll."),

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import aiohttp
 import pytest
@@ -153,7 +153,7 @@ async def ask_until(client: Client, done) -> None:  # type: ignore[no-untyped-de
 
 
 async def test_limits_of_a_socket() -> None:
-    world = World(RpcLimits(subscriptions_per_socket=2, websockets=1, body_bytes=1_000))
+    world = World(RpcLimits(subscriptions_per_socket=2, websockets=1, socket_message_bytes=1_000))
     async with world.served() as client, connected(client) as socket:
         for _ in range(2):
             assert "result" in await ask(socket, "eth_subscribe", "newHeads")
@@ -180,6 +180,17 @@ async def test_a_client_that_does_not_read_is_dropped() -> None:
         closed = await socket.receive()
         assert (closed.type, closed.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.TRY_AGAIN_LATER)
         await ask_until(client, lambda: client.server.statistics().subscriptions == 0)
+
+
+@pytest.mark.parametrize("limit", ["unread_bytes", "unread_bytes_in_all"])
+async def test_a_client_that_does_not_read_its_answers_is_cut_off(limit: str) -> None:
+    world = World(replace(RpcLimits(socket_farewell=Millis(20)), **{limit: 300_000}))  # type: ignore[arg-type]
+    async with world.served() as client, client.session.ws_connect(client.socket_url) as socket:
+        calls = json.dumps([{"jsonrpc": "2.0", "id": 1, "method": "rpc.discover"}] * 20)
+        for _ in range(20):  # 24 MB of answers: more than kernel and client hold
+            await socket.send_str(calls)
+        await ask_until(client, lambda: client.server.statistics().http.sockets == 0)
+        assert client.server.statistics().http.unread_bytes == 0
 
 
 @dataclass

@@ -158,6 +158,17 @@ async def test_a_slow_header_is_cut_off() -> None:
         assert client.server.statistics().connections <= 1
 
 
+async def test_a_slow_second_header_is_cut_off() -> None:
+    async with World(RpcLimits(keepalive=Millis(20))).served() as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        body = json.dumps(CALL).encode()
+        head = f"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write(head.replace("Host: a", "Host: localhost").encode() + body + b"POST / HTTP/1.1\r\nHos")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        await reader.read()  # ends when the server closes
+        writer.close()
+
+
 async def test_a_slow_body_is_cut_off() -> None:
     async with World(RpcLimits(body_timeout=Millis(20))).served() as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
