@@ -115,17 +115,20 @@ class Mesh:
         parts = self._parts
         if self._clock_at is None:
             return None
-        mesh_times = (parts.gossip.deadline(), parts.reconciler.deadline(), parts.courier.deadline())
-        times = [parts.clock.driver_time(at) for at in mesh_times if at is not None]
-        others = (
-            self._clock_at,
+        earliest = self._clock_at
+        for at in (parts.gossip.deadline(), parts.reconciler.deadline(), parts.courier.deadline()):
+            if at is not None and (moment := parts.clock.driver_time(at)) < earliest:
+                earliest = moment
+        for at in (
             parts.upkeep.deadline(),
             parts.relay.deadline(),
             parts.requests.deadline(),
             parts.guard.deadline(),
             parts.sources.deadline(),
-        )
-        return min([*times, *(at for at in others if at is not None)])
+        ):
+            if at is not None and at < earliest:
+                earliest = at
+        return earliest
 
     def tick(self, now: Millis) -> list[Effect]:
         """Do what is due."""

@@ -81,9 +81,7 @@ class Interpreter:
             case Listed():
                 return self._listed(now)
             case Pinged():
-                return list(
-                    parts.reconciler.heard_fingerprint(word.peer, word.fingerprint, parts.clock.mesh_time(now))
-                )
+                return list(parts.reconciler.heard_fingerprint(word.peer, word.fingerprint, parts.clock.mesh_time(now)))
             case Timed():
                 parts.clock.sample(
                     word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now

@@ -130,6 +130,8 @@ class Requests:
 
     def deadline(self) -> Millis | None:
         """Return when `tick` has work next."""
+        if not (self._asked or self._taken or self._open_of):
+            return None  # asked after every frame: nothing open is the usual case
         moments = [asked.deadline for asked in self._asked.values()]
         moments += [taken.deadline for taken in self._taken.values()]
         moments += [moment for moment in (self._requests.deadline(), self._responses.deadline()) if moment is not None]

@@ -221,7 +221,8 @@ class Courier:
     def _routes(self, target: PeerId, now: Millis, *, used: set[PeerId], count: int) -> list[tuple[PeerId, ...]]:
         """Find routes free of suspects and of relays used before; where there is none, take what there is."""
         me = self._identity.peer
-        for avoid in (self._suspects.worst(now) | used, used, set[PeerId]()):
+        worst = self._suspects.worst(now)
+        for avoid in dict.fromkeys((frozenset(worst | used), frozenset(used), frozenset[PeerId]())):
             routes = find_routes(
                 self._view, list(self._linked), target, avoid={me, *avoid} - {target}, rng=self._rng, count=count
             )

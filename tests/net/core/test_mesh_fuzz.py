@@ -42,7 +42,8 @@ def changed(frame: bytes, rng: Random) -> bytes:
 @pytest.mark.slow
 def test_changed_frames_never_raise() -> None:
     seed = 1
-    world, nodes = Tap(seed), []
+    world = Tap(seed)
+    nodes: list[SimNode] = []
     for _ in range(4):
         bootstraps = (nodes[0].url,) if nodes else ()
         node = SimNode(
