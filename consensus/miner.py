@@ -6,7 +6,7 @@ parent, and takes new templates (better transactions, a better ticket) without l
 until then a better hash may replace it, and nobody else needs it.
 """
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import TypeAlias
@@ -15,6 +15,7 @@ from chain.block import NONCE_BYTES, Block, ChainedHeader, Header, SealedHeader,
 from chain.params import ChainParams
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import Transaction
+from consensus.rate import RateMeter
 from consensus.ripening import pre_relay, seal_passes_floor
 from consensus.schedule import next_log_target
 from consensus.search import Rank, Terms, highest_useful
@@ -30,9 +31,6 @@ REFRESH = Millis(5_000)
 
 STAMP_EVERY = Millis(1_000)
 """How often `mined_at` is renewed when the parent is over GAP old (rule 5)."""
-
-RATE_WINDOW = Millis(60_000)
-"""The live hash rate is the mean over this long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +174,7 @@ class Miner:
         self._template_at = Millis(0)
         self._stale_since: Millis | None = None
         self._shares = ShareBook()
-        self._samples: deque[tuple[Millis, int]] = deque()
+        self._rate = RateMeter()
         self._published = 0
         self._templates = 0
 
@@ -271,9 +269,7 @@ class Miner:
 
     def hashed(self, total: int, now: Millis) -> None:
         """Take the number of hashes that the threads have made since the start: for the hash rate."""
-        self._samples.append((now, total))
-        while len(self._samples) > 2 and self._samples[0][0] < now - RATE_WINDOW:
-            self._samples.popleft()
+        self._rate.sample(total, now)
 
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work to do."""
@@ -312,15 +308,11 @@ class Miner:
 
     def statistics(self) -> MinerStatistics:
         """Return the counters; the hash rate is for people alone."""
-        rate, hashes = 0.0, 0
-        if self._samples:
-            (first, start), (last, hashes) = self._samples[0], self._samples[-1]
-            rate = (hashes - start) * 1000 / (last - first) if last > first else 0.0
         return MinerStatistics(
             state=self._state,
             height=0 if self._parent is None else self._parent.height + 1,
-            hash_rate=rate,
-            hashes=hashes,
+            hash_rate=self._rate.rate(),
+            hashes=self._rate.total,
             best_time=None if self._best is None else self._best.rank.time,
             published=self._published,
             templates=self._templates,

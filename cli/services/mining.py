@@ -3,8 +3,6 @@
 import asyncio
 import logging
 import os
-import threading
-import time
 from collections.abc import Callable
 from itertools import islice
 
@@ -17,10 +15,11 @@ from chain.primitives.errors import NodeError
 from chain.primitives.units import Address, Hash32, Millis
 from chain.verified import ImportResult
 from chain.views import ChainView
+from cli.hash_pool import HashPool
 from cli.services.chain import HeadChange
 from cli.services.timer import DeadlineTimer
 from cli.workers import Lane, Workers
-from consensus.hashing import HashThread, Solution, WorkDesk
+from consensus.hashing import Solution
 from consensus.miner import BuildTemplate, Candidate, Found, Miner, MinerEffect, MinerStatistics, SetWork, Stop
 from consensus.seal import seal_hash
 from consensus.shares import ShareVerdict
@@ -81,35 +80,15 @@ class MiningService:
         self._work_changed = work_changed
         self._best_draw: Callable[[Hash32], Draw | None] = lambda _parent: None
         self._miner = Miner(params)
-        self._desk = WorkDesk()
-        self._threads: list[HashThread] = []
-        self._running: list[threading.Thread] = []
+        self._hashers = HashPool(params, self._solved)
+        self._desk = self._hashers.desk
         self._active = False
         self._shares_waiting = 0
         self._timer = DeadlineTimer(clock, self._miner.deadline, self._tick, workers.fail)
 
     def start_threads(self, count: int, hashes_per_second: int) -> None:
         """Start hashing threads, all of them together at most at a rate (0: no limit)."""
-        loop = asyncio.get_running_loop()
-
-        def report(solution: Solution) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self._solved, solution)
-
-        for index in range(count):
-            thread = HashThread(
-                self._params,
-                self._desk,
-                report,
-                index=index,
-                threads=count,
-                monotonic=time.monotonic,
-                hashes_per_second=hashes_per_second / count if hashes_per_second else None,
-            )
-            self._threads.append(thread)
-            runner = threading.Thread(target=thread.run, name=f"hash-{index}", daemon=True)
-            self._running.append(runner)
-            runner.start()
+        self._hashers.start(count, hashes_per_second)
 
     def ask_draws_of(self, best_draw: Callable[[Hash32], Draw | None]) -> None:
         """Take the function that knows the best ticket for a parent."""
@@ -119,13 +98,11 @@ class MiningService:
         """Sample the hash rate until cancelled, then end the threads."""
         try:
             while True:
-                self._miner.hashed(sum(thread.hashes for thread in self._threads), self._clock())
+                self._miner.hashed(self._hashers.hashes, self._clock())
                 await asyncio.sleep(SAMPLE_SECONDS)
         finally:
             self._timer.cancel()
-            self._desk.close()
-            for runner in self._running:
-                await asyncio.to_thread(runner.join)
+            await self._hashers.close()
 
     # what the node tells
 
