@@ -57,7 +57,7 @@ def test_a_rerouted_message_takes_the_new_tail() -> None:
         replace(PLAIN, route=(peer(1), peer(3), peer(4))),
         replace(PLAIN, route=(peer(2), peer(3))),
         replace(PLAIN, hop=3),
-        replace(PLAIN, route=tuple(peer(n) for n in range(10, 18)) + (peer(4),)),
+        replace(PLAIN, route=(*tuple(peer(n) for n in range(10, 18)), peer(4))),
         replace(PLAIN, message_id=bytes(15)),
         replace(PLAIN, signature=bytes(63)),
         replace(PLAIN, body=bytes(5_000)),
@@ -67,7 +67,7 @@ def test_a_rerouted_message_takes_the_new_tail() -> None:
         replace(PLAIN, hop=1, reroute=Reroute(0, (peer(7), peer(8)), bytes(64))),
         replace(PLAIN, hop=1, reroute=Reroute(0, (peer(2), peer(4)), bytes(64))),
         replace(PLAIN, hop=1, reroute=Reroute(2, (peer(4),), bytes(64))),
-        replace(PLAIN, hop=1, reroute=Reroute(0, tuple(peer(n) for n in range(10, 17)) + (peer(4),), bytes(64))),
+        replace(PLAIN, hop=1, reroute=Reroute(0, (*tuple(peer(n) for n in range(10, 17)), peer(4)), bytes(64))),
     ],
 )
 def test_a_wrong_path_or_field_is_malformed(wrong: Direct) -> None:
