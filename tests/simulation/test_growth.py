@@ -36,6 +36,7 @@ def test_thirty_peers_with_loss_and_failing_dials() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_two_hundred_peers() -> None:
     growth = run(200, 1)
     check(growth, 200)
