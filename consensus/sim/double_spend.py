@@ -214,8 +214,7 @@ def _table(axis: _Axis, steps: list[float]) -> "Grid":
     np.add.at(weights, (floor - low).astype(np.int64) + 1, part)
     weights /= len(steps)
     for origin in range(axis.size):
-        for shift, weight in enumerate(weights, start=low):
-            target = origin + shift
-            if weight and target < axis.size:
-                table[origin, max(target, 0)] += weight
+        targets = np.arange(low, high + 1) + origin
+        inside = targets < axis.size
+        np.add.at(table[origin], np.maximum(targets[inside], 0), weights[inside])
     return table
