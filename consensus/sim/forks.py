@@ -9,11 +9,10 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from chain.block import ChainedHeader
 from chain.params import ChainParams
 from consensus.ripening import seal_passes_floor, work_at
 from consensus.schedule import next_log_target
-from consensus.sim.blocks import BlockMaker, interval_of
+from consensus.sim.blocks import BlockMaker
 from consensus.sim.law import SPACE, calibrated_rate, draw_handicap, first_ripe, first_under
 
 BURN_IN = 2_000
@@ -139,28 +138,8 @@ def one_hash_chain(params: ChainParams, rng: Random, *, blocks: int, height: int
     return (block.total_work - start.total_work) / work_at(start.log_target)
 
 
-def settle(params: ChainParams, rng: Random, *, rate: float, stake: float, blocks: int) -> list[ChainedHeader]:
-    """Return an honest chain without delays or rivals: the schedule's own law."""
-    maker = BlockMaker(params)
-    block = maker.genesis(params.stake_start + params.stake_ramp)
-    chain: list[ChainedHeader] = []
-    for _ in range(blocks):
-        handicap = draw_handicap(params, rng, block.height + 1, stake=stake, total=max(stake, 0.5))
-        target = next_log_target(params, block.err)
-        found = first_ripe(params, rng, rate=rate, start=0.0, log_target=target, handicap=handicap)
-        assert found is not None, "this rate finds a hash in every interval"
-        block = maker.child(block, pow_hash=found.pow, handicap=handicap, miner=0)
-        chain.append(block)
-    return chain
-
-
 def equilibrium_rate(params: ChainParams, rng: Random, *, stake: float, total: float) -> float:
     """Return the hashes per ms at which a chain with these tickets is at rest with schedule error 0."""
     height = params.stake_start + params.stake_ramp
     draws = [draw_handicap(params, rng, height, stake=stake, total=total) for _ in range(4_000)]
     return calibrated_rate(params, params.genesis_log_target) * math.exp2(sum(draws) / len(draws) / params.tau)
-
-
-def mean_interval(chain: list[ChainedHeader]) -> float:
-    """Return the mean interval of some blocks, ms."""
-    return sum(interval_of(block) for block in chain) / len(chain)

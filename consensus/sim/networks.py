@@ -61,7 +61,7 @@ def honest_world(
 def after_step(
     params: ChainParams, rng: Random, factor: float, *, stakers: bool, burn: int, blocks: int
 ) -> list[ChainedHeader]:
-    """Return the blocks after the hash rate jumped by a factor (and, if not `stakers`, all of them left at once)."""
+    """Return a chain whose hash rate jumps by a factor after `burn` blocks; all stakers leave then if not `stakers`."""
     rate = equilibrium_rate(params, rng, stake=STAKED, total=STAKED)
     maker = BlockMaker(params)
     block = maker.genesis(params.stake_start + params.stake_ramp)
@@ -80,8 +80,7 @@ def after_step(
         )
         assert found is not None, "even a ten-thousandth of the hash rate passes the floor in time"
         block = maker.child(block, pow_hash=found.pow, handicap=handicap, miner=0)
-        if stepped:
-            chain.append(block)
+        chain.append(block)
     return chain
 
 

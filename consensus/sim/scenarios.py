@@ -24,6 +24,7 @@ from consensus.sim.networks import STAKED, after_step, deviations, honest_world,
 from consensus.sim.report import Cell, Curve, Result, Row, histogram, spread
 from consensus.sim.retarget import intervals
 from consensus.sim.withholding import Earned, Stakes, Strategy, Withholding
+from consensus.statistics import ConsensusMonitor
 
 OTHERS = (("Bitcoin's rule", "bitcoin"), ("ASERT", "asert"), ("LWMA", "lwma"))
 
@@ -78,7 +79,7 @@ def _steps(params: ChainParams, seed: int, size: int) -> Result:
         extremes: list[float] = []
         for run in range(size):
             rng = Random(seed * 1000 + run)
-            chain = after_step(params, rng, factor, stakers=stakers, burn=burn, blocks=500)
+            chain = after_step(params, rng, factor, stakers=stakers, burn=burn, blocks=500)[burn:]
             firsts += [interval_of(block) / 1000 for block in chain[:10]]
             extremes += [interval_of(block) / 1000 for block in chain]
         values: dict[str, str | int | float] = {
@@ -298,16 +299,40 @@ def _early(params: ChainParams, seed: int, size: int) -> Result:
     return Result("deviations", seed, size, tuple(rows))
 
 
+def _alarm(params: ChainParams, seed: int, size: int) -> Result:
+    burn, ahead = 1_000, 60
+    rate = equilibrium_rate(params, Random(seed), stake=STAKED, total=STAKED)
+    calm = ConsensusMonitor(params)
+    quiet = after_step(params, Random(seed), 1.0, stakers=True, burn=0, blocks=1_000 * size)
+    false = sum(len(calm.applied(block)) for block in quiet)
+    estimate = calm.statistics().network_hash_rate / (1_000 * rate)
+    rows = [Row(f"{len(quiet)} blocks at rest", {"false alarms": false, "hash rate found / true": round(estimate, 3)})]
+    for factor in (0.5, 0.25, 0.1):
+        delays: list[int] = []
+        for run in range(size):
+            chain = after_step(params, Random(seed + run), factor, stakers=True, burn=burn, blocks=ahead)
+            monitor = ConsensusMonitor(params)
+            alarmed = [number for number, block in enumerate(chain) if monitor.applied(block) and number >= burn]
+            delays += [number - burn + 1 for number in alarmed[:1]]
+        values: dict[str, Cell] = {
+            f"seen within {ahead} blocks": f"{len(delays)} of {size}",
+            "median delay, blocks": sorted(delays)[len(delays) // 2] if delays else "-",
+        }
+        rows.append(Row(f"hash rate x{factor}", values))
+    return Result("alarm", seed, size, tuple(rows))
+
+
 SCENARIOS: dict[str, Scenario] = {
     "steady": Scenario(_steady, 40_000, "intervals at rest, against Bitcoin's rule, ASERT and LWMA"),
     "steps": Scenario(_steps, 20, "the hash rate jumps (size: runs per step)"),
     "daily": Scenario(_daily, 8_000, "the hash rate doubles by day"),
     "stakers": Scenario(_stakers, 6_000, "half or all of the stakers go offline"),
     "threshold": Scenario(_threshold, 10_000, "the hash share that outgrows the chain, by share of the stake"),
-    "double-spend": Scenario(_double_spend, 4_000, "a steering attacker against k confirmations (size: races)"),
-    "withholding": Scenario(_withholding, 20_000, "early start on an own unripe block, late release, private tickets"),
+    "double-spend": Scenario(_double_spend, 3_000, "a steering attacker against k confirmations (size: races)"),
+    "withholding": Scenario(_withholding, 16_000, "early start on an own unripe block, late release, private tickets"),
     "deviations": Scenario(_early, 6_000, "one miner of a network with delays releases late or keeps its tickets"),
     "grab": Scenario(_grab, 200, "one hash per block; a chain of minimal hashes over a day's stall (size: runs)"),
+    "alarm": Scenario(_alarm, 20, "the alarm on a fallen hash rate: false alarms and delay (size: runs)"),
     "clocks": Scenario(_clocks, 3_000, "clocks off by up to 5 s"),
     "partition": Scenario(_partition, 600, "two parts that meet again"),
 }
