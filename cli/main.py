@@ -12,9 +12,13 @@ COMMANDS = {
     "run": ("cli.commands.run", "Run a full node."),
     "init": ("cli.commands.run", "Make a data directory with a new identity."),
     "devnet": ("cli.commands.devnet", "Run a network of nodes on this machine."),
+    "mine": ("cli.commands.mine", "Hash for a node from another process or machine."),
     "status": ("cli.commands.network", "Show what a node is doing."),
     "peers": ("cli.commands.network", "Show a node's neighbours."),
     "map": ("cli.commands.network", "Show the global map as a node sees it."),
+    "wallet": ("cli.commands.wallet", "Make accounts, see balances, pay."),
+    "stake": ("cli.commands.stake", "Stake coins to win tickets."),
+    "supply": ("cli.commands.supply", "Audit all coins from block 0 on."),
     "simulate": ("cli.commands.simulate", "Simulate the network or the consensus in virtual time."),
 }
 """Module and summary of each command, in the order of `--help`."""

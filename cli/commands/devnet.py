@@ -7,7 +7,7 @@ from types import FrameType
 
 import click
 
-from cli.devnet.plan import MAX_NODES, MINERS
+from cli.devnet.plan import MAX_NODES, MINERS, NodePlan
 
 MNEMONIC = "test test test test test test test test test test test junk"
 """The developers' mnemonic of Hardhat and Foundry; its accounts are prefunded on the devnet and nowhere else."""
@@ -25,7 +25,7 @@ MNEMONIC = "test test test test test test test test test test test junk"
     "--port-offset", type=click.IntRange(0, 50_000), default=0, show_default=True, help="Added to every port."
 )
 def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: int) -> None:
-    """Run a network of nodes on this machine: two mine, all of them answer wallets.
+    """Run a network of nodes on this machine: two mine, all of them answer wallets; of six or more, three stake.
 
     Node i listens on RPC port 8545 + 10 i, metrics port 9469 + 10 i and rendezvous port 6369 + 10 i. The accounts of
     the well-known mnemonic "test test ... junk" hold 10,000 coins each. Ctrl-C stops all nodes; the next start
@@ -35,6 +35,7 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
     from cli.clock import wall_millis
     from cli.datadir import default_datadir, load_identity, make_datadir
     from cli.devnet.plan import plan_devnet
+    from cli.devnet.stakes import make_key
     from cli.devnet.supervisor import Supervisor, prepare_directory
     from cli.devnet.table import watch
 
@@ -44,6 +45,9 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
     accounts = [f"0x{address.hex()}" for address in genesis.allocations]
     plans = plan_devnet(root, nodes, port_offset, tuple(accounts[-MINERS:]))
     identity = load_identity(make_datadir(str(plans[0].datadir), "devnet"), genesis.params, wall_millis(), lambda: None)
+    for plan in plans:
+        if plan.stake is not None:
+            make_key(plan.stake)
     supervisor = Supervisor(plans)
     stopping = threading.Event()
 
@@ -57,6 +61,7 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
         supervisor.start(f"ws://{identity.peer.hex()}@127.0.0.1:{plans[0].rendezvous_port}", stopping)
         if not stopping.is_set():
             _introduce(plans[0].rpc_url, accounts)
+            _deposit(plans)
             watch(supervisor, genesis.params, stopping)
     finally:
         click.echo("stopping ...")
@@ -64,6 +69,18 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
         click.echo(
             "all nodes have stopped; the next `mappemonde devnet` goes on from here" if clean else "killed a node"
         )
+
+
+def _deposit(plans: tuple[NodePlan, ...]) -> None:
+    """Make the stakers' deposits through node 0, as anybody could."""
+    from cli.devnet.stakes import deposit_stake
+    from cli.rpc_client import RpcClient
+    from cli.wallet.amounts import format_coins
+
+    client = RpcClient(plans[0].rpc_url)
+    for plan in plans:
+        if plan.stake is not None and (owner := deposit_stake(client, plan.stake, MNEMONIC)) is not None:
+            click.echo(f"node {plan.index} stakes {format_coins(plan.stake.stake)} of {owner}")
 
 
 def _introduce(rpc_url: str, accounts: list[str]) -> None:

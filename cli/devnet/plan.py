@@ -4,6 +4,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.devnet.stakes import STAKES, StakePlan, plan_stake
+
 RENDEZVOUS_PORT = 6369
 RPC_PORT = 8545
 METRICS_PORT = 9469
@@ -16,6 +18,9 @@ MAX_NODES = 24
 
 MINERS = 2
 """Nodes 0 and 1 hash."""
+
+STAKING_NODES = 6
+"""From this many nodes on, the nodes after the miners stake; smaller devnets are mined alone."""
 
 MINER_RATE = 10
 """Hashes a second of each miner: the devnet's LT_GENESIS is fitted to two of them; a few per cent of a core."""
@@ -32,6 +37,8 @@ class NodePlan:
     metrics_port: int
     reward_address: str
     """Account that this node mines for; empty: it does not mine."""
+    stake: StakePlan | None = None
+    """What this node stakes with, if it does."""
 
     @property
     def rpc_url(self) -> str:
@@ -53,6 +60,8 @@ class NodePlan:
             words += ["--bootstrap", bootstrap]
         else:
             words += ["--trust-own-clock"]
+        if self.stake is not None:
+            words += ["--stake-key", str(self.stake.key_file), "--stake-password-file", str(self.stake.password_file)]
         if self.reward_address:
             words += ["--mine", "--mine-threads", "1", "--mine-rate", str(MINER_RATE)]
             words += ["--reward-address", self.reward_address, "--extra", f"devnet node {self.index}"]
@@ -60,7 +69,11 @@ class NodePlan:
 
 
 def plan_devnet(root: Path, nodes: int, port_offset: int, rewards: tuple[str, ...]) -> tuple[NodePlan, ...]:
-    """Return the plan of a devnet under `root`; the first nodes mine, one for each reward address."""
+    """Return the plan of a devnet under `root`; the first nodes mine, one for each reward address.
+
+    With at least `STAKING_NODES` nodes, those after the miners stake.
+    """
+    stakers = range(len(rewards), len(rewards) + len(STAKES)) if nodes >= STAKING_NODES else range(0)
     return tuple(
         NodePlan(
             index=index,
@@ -69,6 +82,7 @@ def plan_devnet(root: Path, nodes: int, port_offset: int, rewards: tuple[str, ..
             rpc_port=RPC_PORT + port_offset + PORT_STEP * index,
             metrics_port=METRICS_PORT + port_offset + PORT_STEP * index,
             reward_address=rewards[index] if index < len(rewards) else "",
+            stake=plan_stake(index - len(rewards), root / f"node-{index}") if index in stakers else None,
         )
         for index in range(nodes)
     )

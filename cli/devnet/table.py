@@ -11,9 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from chain.params import ChainParams
+from chain.primitives.units import COIN
+from cli.devnet.earnings import Earnings
 from cli.devnet.plan import NodePlan
 from cli.devnet.supervisor import Supervisor
 from cli.rpc_client import RpcClient, RpcRefused, RpcUnreachable
+from cli.staking.tally import Earned
 
 REFRESH_SECONDS = 1.0
 INTERVALS = 5
@@ -31,22 +34,25 @@ class Row:
     """Seconds between its last blocks, newest first."""
     exit_code: int | None
     """Set when the process has ended."""
+    earned: Earned | None
+    """What its tickets won; None for a node that does not stake."""
 
 
 def watch(supervisor: Supervisor, params: ChainParams, stopping: threading.Event) -> None:
     """Show the devnet until told to stop: a live table on a terminal, a line per block otherwise."""
     console = Console()
+    earnings = Earnings(supervisor.plans, params)
     if not sys.stdout.isatty():
-        _watch_lines(supervisor, stopping)
+        _watch_lines(supervisor, earnings, stopping)
         return
     console.print(_addresses(supervisor.plans))
     with Live(console=console, refresh_per_second=4, transient=False) as live:
         while not stopping.is_set():
-            live.update(_render(_ask_all(supervisor), params))
+            live.update(_render(_ask_all(supervisor, earnings), params))
             stopping.wait(REFRESH_SECONDS)
 
 
-def _watch_lines(supervisor: Supervisor, stopping: threading.Event) -> None:
+def _watch_lines(supervisor: Supervisor, earnings: Earnings, stopping: threading.Event) -> None:
     seen = -1
     told: set[int] = set()
     for plan in supervisor.plans:
@@ -55,7 +61,7 @@ def _watch_lines(supervisor: Supervisor, stopping: threading.Event) -> None:
             f"metrics http://127.0.0.1:{plan.metrics_port}/metrics, log {plan.log_file}",
         )
     while not stopping.is_set():
-        rows = _ask_all(supervisor)
+        rows = _ask_all(supervisor, earnings)
         for row in rows:
             if row.exit_code is not None and row.plan.index not in told:
                 told.add(row.plan.index)
@@ -67,16 +73,27 @@ def _watch_lines(supervisor: Supervisor, stopping: threading.Event) -> None:
             interval = f" after {best.intervals[0]:.1f} s" if best.intervals else ""
             agree = len({_head(row) for row in rows if row.status}) == 1
             peers = "/".join(str(_field(row, "peers")) for row in rows)
-            click.echo(f"block {height}{interval}, peers {peers}, {'all agree' if agree else 'catching up'}")
+            state = "all agree" if agree else "catching up"
+            click.echo(f"block {height}{interval}, peers {peers}, {state}{_ticket_text(rows, best)}")
         stopping.wait(REFRESH_SECONDS)
 
 
-def _ask_all(supervisor: Supervisor) -> list[Row]:
+def _ticket_text(rows: list[Row], best: Row) -> str:
+    """Return what the line of a block says of tickets: nothing while nobody stakes."""
+    stakers = [row for row in rows if row.earned is not None]
+    if not stakers:
+        return ""
+    won = " ".join(f"{row.plan.index}:{row.earned.won}" for row in stakers if row.earned is not None)
+    return f", {'with' if _object(best, 'head').get('ticket') else 'without'} a ticket; won by node {won}"
+
+
+def _ask_all(supervisor: Supervisor, earnings: Earnings) -> list[Row]:
     ended = supervisor.ended()
-    return [_ask(plan, ended.get(plan.index)) for plan in supervisor.plans]
+    earnings.follow()
+    return [_ask(plan, ended.get(plan.index), earnings.of(plan)) for plan in supervisor.plans]
 
 
-def _ask(plan: NodePlan, exit_code: int | None) -> Row:
+def _ask(plan: NodePlan, exit_code: int | None, earned: Earned | None) -> Row:
     client = RpcClient(plan.rpc_url, timeout_seconds=3.0)
     try:
         status = client.call("mappemonde_status") if exit_code is None else None
@@ -85,18 +102,22 @@ def _ask(plan: NodePlan, exit_code: int | None) -> Row:
         status, heads = None, []
     assert isinstance(heads, list), "the method returns an array"
     intervals = tuple(head["interval"] / 1000 for head in heads if head["interval"] is not None)
-    return Row(plan, status if isinstance(status, dict) else None, intervals, exit_code)
+    return Row(plan, status if isinstance(status, dict) else None, intervals, exit_code, earned)
 
 
 def _render(rows: list[Row], params: ChainParams) -> Group:
     window = f"{params.min_interval / 1000:.0f} to {2 * params.block_time / 1000:.0f} s"
     table = Table(title=f"devnet: blocks every {params.block_time / 1000:.0f} s, always within {window}")
-    for name in ("node", "height", "head", f"last {INTERVALS} intervals, s", "links", "map", "H/s", "pool", "ticket"):
+    columns = ("node", "height", "head", f"last {INTERVALS} intervals, s", "links", "map", "H/s", "pool", "ticket")
+    staking = any(row.earned is not None for row in rows)
+    for name in columns + (("won", "rewards, MND") if staking else ()):
         table.add_column(name, justify="left" if name in ("head", f"last {INTERVALS} intervals, s") else "right")
     for row in rows:
         if row.status is None:
             state = "starting" if row.exit_code is None else f"ended ({row.exit_code})"
-            table.add_row(str(row.plan.index), "", Text(state, style="red"), "", "", "", "", "", "")
+            table.add_row(
+                str(row.plan.index), "", Text(state, style="red"), "", "", "", "", "", ""
+            )  # the rest stays blank
             continue
         plan_map, pool = _object(row, "map"), _object(row, "pool")
         rate = row.status.get("hashRate")
@@ -110,8 +131,21 @@ def _render(rows: list[Row], params: ChainParams) -> Group:
             f"{rate:.1f}" if isinstance(rate, int | float) and rate else "",
             f"{pool['pending']}+{pool['queued']}",
             "yes" if _object(row, "head").get("ticket") else "",
+            *((_won(row), _rewards(row)) if staking else ()),
         )
     return Group(table, Text("Ctrl-C stops all nodes", style="dim"))
+
+
+def _won(row: Row) -> str:
+    return "" if row.earned is None else str(row.earned.won)
+
+
+def _rewards(row: Row) -> str:
+    """Return what the tickets minted, to a hundredth of a coin."""
+    if row.earned is None:
+        return ""
+    cents = row.earned.minted * 100 // COIN
+    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def _intervals(row: Row, params: ChainParams) -> Text:

@@ -29,11 +29,6 @@ class ValidatorFile:
     """33 bytes, as the registry holds it."""
 
 
-def new_validator_key() -> PrivateKey:
-    """Return a fresh key from the system's entropy."""
-    return PrivateKey(None)
-
-
 def write_validator_key(file: Path, key: PrivateKey, password: str, *, work: int = SCRYPT_N) -> ValidatorFile:
     """Write a new key file. Raises `AccountExists` if there is a file, or `StorageError`."""
     content = encrypt(key, password, work=work)

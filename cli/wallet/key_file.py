@@ -27,6 +27,11 @@ KeyFile = dict[str, object]
 """The parsed JSON of a key file."""
 
 
+def new_private_key() -> PrivateKey:
+    """Return a fresh key from the system's entropy."""
+    return PrivateKey(None)
+
+
 def private_key(raw: bytes) -> PrivateKey:
     """Return the key of 32 bytes. Raises `BadKey`."""
     if len(raw) != 32 or not 0 < int.from_bytes(raw, "big") < CURVE_ORDER:

@@ -1,0 +1,272 @@
+"""`stake`: validator keys, deposits, withdrawals, and what a stake does."""
+
+import json
+import time
+from pathlib import Path
+
+import click
+
+from cli.commands.options import json_option, rpc_option
+from cli.commands.paying import (
+    Manner,
+    from_option,
+    keystore_of,
+    mined_line,
+    network_option,
+    password_option,
+    pay,
+    receipt_facts,
+    tell,
+    wait_options,
+    wallet_option,
+    yes_option,
+)
+
+COUNTED_BLOCKS = 1_024
+"""Default of `--blocks`: about a day and a half of mainnet."""
+
+key_password_option = click.option(
+    "--key-password-file", type=click.Path(path_type=Path), help="Password of the validator key (default: ask)."
+)
+
+
+@click.group("stake")
+def stake_command() -> None:
+    """Stake coins to win tickets: make a validator key, deposit, watch, withdraw.
+
+    The validator key lies in a file of its own and is no spending key; a node that runs with --stake-key wins tickets
+    for the deposit. docs/staking.md tells the whole way.
+    """
+
+
+@stake_command.group("key")
+def key_group() -> None:
+    """Make and look at validator key files."""
+
+
+@key_group.command("new")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--password-file", type=click.Path(path_type=Path), help="File with its password (default: ask).")
+@json_option
+def key_new(file: Path, password_file: Path | None, as_json: bool) -> None:
+    """Make an encrypted validator key in FILE. An existing file is kept."""
+    from cli.staking.keys import write_validator_key
+    from cli.wallet.errors import AccountExists
+    from cli.wallet.key_file import new_private_key
+    from cli.wallet.secrets_in import password
+
+    if file.exists():
+        raise AccountExists(f"{file} exists; nothing was overwritten")
+    secret = password(password_file, "Password of the validator key", twice=True)
+    made = write_validator_key(file, new_private_key(), secret)
+    facts = {"validatorKey": "0x" + made.public.hex(), "file": str(file)}
+    click.echo(json.dumps(facts) if as_json else f"{facts['validatorKey']}\n{file}")
+
+
+@key_group.command("show")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def key_show(file: Path, as_json: bool) -> None:
+    """Show the public key of a validator key file; needs no password."""
+    from cli.staking.keys import find_validator_key
+
+    public = "0x" + find_validator_key(file).public.hex()
+    click.echo(json.dumps({"validatorKey": public, "file": str(file)}) if as_json else public)
+
+
+@stake_command.command("deposit")
+@click.argument("amount")
+@click.option("--key", "key_file", type=click.Path(path_type=Path), required=True, help="Validator key file.")
+@key_password_option
+@from_option
+@wallet_option
+@password_option
+@network_option
+@rpc_option
+@yes_option
+@wait_options[0]
+@wait_options[1]
+@json_option
+def deposit(
+    amount: str,
+    key_file: Path,
+    key_password_file: Path | None,
+    sender: str | None,
+    wallet: Path | None,
+    password_file: Path | None,
+    network: str | None,
+    rpc: str,
+    yes: bool,
+    no_wait: bool,
+    timeout: int,
+    as_json: bool,
+) -> None:
+    """Deposit AMOUNT coins (MND) as stake of a validator key; a second deposit adds to the first.
+
+    The proof of possession that the chain asks for is made with the key. The stake counts from the third epoch after
+    the one it is mined in.
+    """
+    from chain.staking_abi import encode_deposit
+    from chain.staking_registry import SYSTEM_ADDRESS
+    from cli.rpc_client import RpcClient
+    from cli.staking.holdings import fetch_holding
+    from cli.staking.keys import find_validator_key, prove_possession, unlock_validator_key
+    from cli.wallet.addresses import parse_address
+    from cli.wallet.amounts import format_coins, parse_coins
+    from cli.wallet.secrets_in import password
+    from cli.wallet.transactions import check_chain, draft_transaction
+
+    value = parse_coins(amount)
+    store = keystore_of(wallet)
+    account = store.find(None if sender is None else parse_address(sender))
+    found = find_validator_key(key_file)
+    client = RpcClient(rpc)
+    chain_id = check_chain(client, network)
+    secret = password(key_password_file, f"Password of {key_file}", flag="--key-password-file")
+    proof = prove_possession(unlock_validator_key(found, secret), chain_id, account.address)
+    draft = draft_transaction(
+        client,
+        chain_id,
+        sender=account.address,
+        to=SYSTEM_ADDRESS,
+        value=value,
+        data=encode_deposit(found.public, proof),
+    )
+    purpose = f"Stake {format_coins(value)} with the validator key 0x{found.public.hex()}"
+    manner = Manner(yes, no_wait, timeout, as_json)
+    receipt = pay(client, draft, purpose, keystore=store, password_file=password_file, manner=manner)
+    if receipt is not None:
+        facts = receipt_facts(receipt, draft)
+        holding = fetch_holding(client, account.address)
+        facts |= {"stakeWei": str(holding.stake), "countsFromBlock": holding.counts_from.first_height}
+        text = f"{mined_line(facts)}; {format_coins(holding.stake)} count from block {facts['countsFromBlock']}"
+        tell(manner, facts, text)
+
+
+@stake_command.command("withdraw")
+@click.argument("amount", required=False)
+@click.option("--until-paid", is_flag=True, help="After the request, wait until it is due and have it paid out.")
+@from_option
+@wallet_option
+@password_option
+@network_option
+@rpc_option
+@yes_option
+@wait_options[0]
+@wait_options[1]
+@json_option
+def withdraw(
+    amount: str | None,
+    until_paid: bool,
+    sender: str | None,
+    wallet: Path | None,
+    password_file: Path | None,
+    network: str | None,
+    rpc: str,
+    yes: bool,
+    no_wait: bool,
+    timeout: int,
+    as_json: bool,
+) -> None:
+    """Ask for AMOUNT coins (MND, or `all`) back; without an amount, have paid out what is due.
+
+    A request takes the coins out of the stake at once and makes them wait about a week (devnet: 20 blocks). Then call
+    it again without an amount. --until-paid does both.
+    """
+    from chain.primitives.units import Wei
+    from chain.staking_abi import encode_request_withdrawal, encode_withdraw
+    from chain.staking_registry import SYSTEM_ADDRESS
+    from cli.rpc_client import RpcClient
+    from cli.staking.holdings import fetch_holding
+    from cli.wallet.addresses import parse_address
+    from cli.wallet.amounts import format_coins, parse_coins
+    from cli.wallet.errors import CallRefused
+    from cli.wallet.transactions import check_chain, draft_transaction
+
+    if until_paid and (amount is None or no_wait):
+        raise click.UsageError("--until-paid needs an amount to ask for, and waits")
+    store = keystore_of(wallet)
+    account = store.find(None if sender is None else parse_address(sender))
+    client = RpcClient(rpc)
+    chain_id = check_chain(client, network)
+    manner = Manner(yes, no_wait, timeout, as_json)
+
+    def call(data: bytes, purpose: str, how: Manner) -> dict[str, object] | None:
+        draft = draft_transaction(client, chain_id, sender=account.address, to=SYSTEM_ADDRESS, value=Wei(0), data=data)
+        receipt = pay(client, draft, purpose, keystore=store, password_file=password_file, manner=how)
+        return None if receipt is None else receipt_facts(receipt, draft)
+
+    holding = fetch_holding(client, account.address)
+    if amount is not None:
+        asked = holding.stake if amount == "all" else parse_coins(amount)
+        facts = call(encode_request_withdrawal(asked), f"Ask for {format_coins(asked)} of the stake", manner)
+        if facts is None:
+            return
+        holding = fetch_holding(client, account.address)
+        release = max((entry.release_height for entry in holding.withdrawals), default=holding.height)
+        facts |= {"requestedWei": str(asked), "dueAtBlock": release}
+        tell(manner, facts, f"{mined_line(facts)}; due at block {release}")
+        if not until_paid:
+            return
+        click.echo(f"waiting for block {release}", err=True)
+        # The call is executed in the block after the head, which is the first that may pay.
+        while client.number("eth_blockNumber") + 1 < release:
+            time.sleep(1)
+        holding = fetch_holding(client, account.address)
+        manner = Manner(True, no_wait, timeout, as_json)
+    if not holding.due:
+        waits = min((entry.release_height for entry in holding.withdrawals), default=None)
+        raise CallRefused("nothing to pay out: " + (f"due at block {waits}" if waits else "nothing was asked for"))
+    due = holding.due
+    facts = call(encode_withdraw(), f"Have {format_coins(due)} paid out", manner)
+    if facts is not None:
+        facts["paidWei"] = str(due)
+        tell(manner, facts, f"{mined_line(facts)}; {format_coins(due)} paid out")
+
+
+@stake_command.command("status")
+@click.argument("addresses", nargs=-1)
+@click.option("--all", "everyone", is_flag=True, help="All validators of the chain.")
+@click.option(
+    "--blocks",
+    type=click.IntRange(1),
+    default=COUNTED_BLOCKS,
+    show_default=True,
+    help="Count tickets in this many last blocks.",
+)
+@click.option(
+    "--token-file", type=click.Path(path_type=Path), help="The node's rpc.token: also show its own validators."
+)
+@wallet_option
+@rpc_option
+@json_option
+def status(
+    addresses: tuple[str, ...],
+    everyone: bool,
+    blocks: int,
+    token_file: Path | None,
+    wallet: Path | None,
+    rpc: str,
+    as_json: bool,
+) -> None:
+    """Show stakes: since when they count, what they may expect, the tickets they won.
+
+    Shows the accounts named, else those of the wallet. Tickets are counted in the last blocks of the chain, and what
+    they minted is recomputed from the headers; their share of the tips comes on top.
+    """
+    from cli.rpc_client import RpcClient
+    from cli.staking.report import fetch_report, own_lines, report_lines
+    from cli.wallet.addresses import parse_address
+    from cli.wallet.secrets_in import read_secret
+
+    token = "" if token_file is None else read_secret(token_file, "token")
+    client = RpcClient(rpc, token=token)
+    owners = [parse_address(text) for text in addresses]
+    if not owners and not everyone:
+        owners = [entry.address for entry in keystore_of(wallet).accounts()]
+    report = fetch_report(client, None if everyone else owners, blocks=blocks, own=bool(token))
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+        return
+    for line in [*report_lines(report), *own_lines(report)]:
+        click.echo(line)

@@ -1,0 +1,66 @@
+"""`supply`: the audit of all coins."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from cli.commands.options import json_option, rpc_option
+
+TOLD_EVERY = 64
+"""Blocks between two updates of the progress line."""
+
+
+@click.command("supply")
+@rpc_option
+@click.option("--datadir", type=click.Path(path_type=Path), help="Audit a stopped node's database instead.")
+@click.option("--network", type=click.Choice(("mainnet", "testnet", "devnet")), help="Network of the chain.")
+@json_option
+def supply_command(rpc: str, datadir: Path | None, network: str | None, as_json: bool) -> None:
+    """Recompute all coins from block 0 on: issued = premine + subsidies + ticket rewards, total = issued - burnt.
+
+    The sums are made from headers, tickets, transactions and receipts, whose hashes are checked, and compared to the
+    wei with all balances of the state, the registry's count, and the node's own record. Any difference is an error
+    (exit code 6). With --datadir every account of the state is summed, whether a block names it or not.
+    """
+    from cli.audit.findings import Findings
+
+    findings: Findings
+    if datadir is not None:
+        from chain.genesis import load_genesis
+        from cli.audit.from_database import audit_database
+        from cli.datadir import DataDir
+        from storage.chain_store import ChainStore
+        from storage.leveldb import open_level
+        from storage.migrations import claim
+
+        if network is None:
+            raise click.UsageError("--datadir needs --network")
+        place = DataDir(datadir.expanduser()).database
+        if not place.is_dir():
+            raise click.UsageError(f"there is no database in {datadir}")
+        genesis = load_genesis(network)
+        store = open_level(place)
+        try:
+            claim(store, genesis.params.network_id, genesis.params.name)
+            findings = audit_database(ChainStore(store), genesis, _progress)
+        finally:
+            store.close()
+    else:
+        from cli.audit.over_rpc import audit_over_rpc
+        from cli.rpc_client import RpcClient
+
+        findings = audit_over_rpc(RpcClient(rpc), network, _progress)
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", err=True, nl=False)
+    if as_json:
+        click.echo(json.dumps(findings.as_json()))
+        return
+    for line in findings.lines():
+        click.echo(line)
+
+
+def _progress(height: int, end: int) -> None:
+    if sys.stderr.isatty() and (height % TOLD_EVERY == 0 or height == end):
+        click.echo(f"\r\x1b[Kblock {height} of {end}", err=True, nl=False)
