@@ -33,6 +33,7 @@ from cli.services.consensus_watch import ConsensusWatch
 from cli.services.exchange import ExchangeService
 from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission
 from cli.services.hub import Hub
+from cli.services.identity import IdentityKeeper
 from cli.services.mining import MiningService, default_threads
 from cli.services.staking import StakingFacts
 from cli.services.tickets import TICKET_TOPIC, TicketService
@@ -246,6 +247,9 @@ class Node:
         )
         if self._mining is not None:
             self._mining.ask_draws_of(self._tickets.best_draw)
+        self._keeper = IdentityKeeper(
+            identity, params.id_difficulty, disk.datadir, self._workers, clock, self._proof_renewed
+        )
         self._hub.connect(self._exchange, self._tickets, self._reconsider_mining, self._alarm)
         self._watch = ConsensusWatch(params, self._view)
         for listener in (self._watch, self._tickets, self._mining, self):
@@ -271,6 +275,7 @@ class Node:
                 self._exchange.start()
                 self._tickets.start()
                 running.append(tasks.create_task(self._flush(), name="flush"))
+                running.append(tasks.create_task(self._keeper.run(), name="identity"))
                 if self._mining is not None:
                     running.append(tasks.create_task(self._mining.run(), name="mining"))
                     if self._config.mine:
@@ -378,6 +383,10 @@ class Node:
 
     def _roles(self) -> dict[str, bool]:
         return {"mining": self._config.mine, "staking": self._stakes, "rendezvous": bool(self._config.rendezvous_host)}
+
+    def _proof_renewed(self, identity: Identity) -> None:
+        effects = self._mesh.identity_renewed(identity, self._clock())
+        assert not effects, "the next record carries the proof; nothing is sent for it alone"
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm.kind == "duplicate_identity":
