@@ -32,6 +32,9 @@ e2e: $(STAMP)  ## real networks, clients and a real Prometheus
 bench: $(STAMP)  ## every speed claimed in docs/figures.md
 	$(BIN)/python -m bench
 
+soak: $(STAMP)  ## an hour of a devnet with six nodes, held against the simulated law
+	$(BIN)/python -m bench.soak $(ARGS)
+
 sim: $(STAMP)  ## the network simulator's first scenario
 	$(BIN)/mappemonde simulate growth $(ARGS)
 

@@ -1,0 +1,167 @@
+"""A real devnet of six processes (two mine, three stake) held against the simulated law: `make soak`.
+
+`python -m bench.soak [--blocks 300]` takes an hour. It starts the devnet as `mappemonde devnet --nodes 6` does, notes
+by WebSocket when each node adopts which block, and at the end compares the intervals after the handicaps' ramp with
+those that `consensus.sim` draws for the same constants, hash rate and stakes (two-sample Kolmogorov-Smirnov).
+"""
+
+import argparse
+import asyncio
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+import aiohttp
+from scipy.stats import ks_2samp
+
+from chain.genesis import load_genesis
+from cli.devnet.plan import MINER_RATE, MINERS, PORT_STEP, RPC_PORT
+from cli.devnet.stakes import STAKES
+from cli.rpc_client import RpcClient, RpcRefused, RpcUnreachable
+from consensus.sim.blocks import BlockMaker
+from consensus.sim.world import Conditions, MinerSetup, World
+
+NODES = 6
+PARAMS = load_genesis("devnet").params
+SETTLED = PARAMS.stake_start + PARAMS.stake_ramp + 35
+"""First height compared: the ramp is over and the schedule, whose errors halve in 22 blocks, is at rest."""
+LEVEL = 0.01
+"""A sample that the simulated law gives more rarely than this is taken for another law."""
+SIMULATED_BLOCKS = 20_000
+LATE_MS = (50, 250, 1000)
+"""A node counts as on the winner if it adopted the block within so many ms of its time; the machine is shared."""
+
+
+async def listen(port: int, adopted: dict[str, float]) -> None:
+    """Note when a node told of each head, until cancelled; connects again when the node is not there."""
+    while True:
+        try:
+            async with aiohttp.ClientSession() as session, session.ws_connect(f"ws://127.0.0.1:{port}/ws") as socket:
+                await socket.send_json({"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]})
+                async for message in socket:
+                    body = json.loads(message.data)
+                    if body.get("method") == "eth_subscription":
+                        adopted.setdefault(body["params"]["result"]["hash"], time.time() * 1000)
+        except (aiohttp.ClientError, OSError):
+            await asyncio.sleep(0.5)
+
+
+def call(port: int, method: str, *parameters: object) -> object:
+    """Return a method's result, None while the node does not answer."""
+    try:
+        return RpcClient(f"http://127.0.0.1:{port}").call(method, *parameters)
+    except (RpcUnreachable, RpcRefused):
+        return None
+
+
+async def watch(ports: list[int], blocks: int) -> list[dict[str, float]]:
+    """Return when each node adopted which block, once the first has `blocks` of them."""
+    adopted: list[dict[str, float]] = [{} for _ in ports]
+    tasks = [asyncio.create_task(listen(port, seen)) for port, seen in zip(ports, adopted, strict=True)]
+    shown = 0
+    while shown < blocks:
+        await asyncio.sleep(5)
+        answer = await asyncio.to_thread(call, ports[0], "eth_blockNumber")
+        height = int(str(answer), 16) if answer is not None else 0
+        if height // 25 > shown // 25:
+            print(f"block {height} of {blocks}", flush=True)
+        shown = height
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    return adopted
+
+
+def heads(port: int, height: int) -> list[dict[str, object]]:
+    """Return the consensus facts of blocks 2 to `height`, oldest first."""
+    found: list[dict[str, object]] = []
+    while height > 1:
+        page = call(port, "mappemonde_heads", min(256, height - 1), hex(height))
+        assert isinstance(page, list), "the node answers"
+        found += page
+        height -= len(page)
+    return found[::-1]
+
+
+def simulated(stake: float) -> list[int]:
+    """Return intervals of the same devnet in virtual time, ms."""
+    maker = BlockMaker(PARAMS)
+    conditions = Conditions(
+        rate=lambda _: MINERS * MINER_RATE / 1000,
+        stake=lambda _: stake,
+        delay=lambda rng, _source, _target, _now: rng.uniform(5, 30),
+        registered=stake,
+    )
+    start = maker.genesis(PARAMS.stake_start + PARAMS.stake_ramp)
+    miners = [MinerSetup(1 / MINERS) for _ in range(MINERS)]
+    outcome = World(PARAMS, miners, conditions, rng=Random(1), start=start, maker=maker).run(SIMULATED_BLOCKS)
+    return [block.time - block.header.parent_time for block in outcome.chain[200:]]
+
+
+def report(ports: list[int], adopted: list[dict[str, float]]) -> int:
+    """Print the figures; return 0 if the devnet keeps the law."""
+    height = int(str(call(ports[0], "eth_blockNumber")), 16) - 1
+    chain = heads(ports[0], height)
+    intervals = [int(str(block["interval"])) for block in chain]
+    inside = [PARAMS.min_interval <= interval <= 2 * PARAMS.block_time for interval in intervals]
+    settled = [int(str(block["interval"])) for block in chain if int(str(block["number"]), 16) >= SETTLED]
+    tickets = sum(block["ticket"] is not None for block in chain)
+    supply = call(ports[0], "mappemonde_supply")
+    assert isinstance(supply, dict), "the node answers"
+    stake = sum(STAKES) / int(supply["issued"], 16)
+    law = simulated(stake)
+    test = ks_2samp(settled, law)
+    print(f"{len(intervals)} intervals, {tickets} blocks with a ticket, stake {stake:.3f} of the coins issued")
+    print(
+        f"in the window of {PARAMS.min_interval} to {2 * PARAMS.block_time} ms: {100 * sum(inside) / len(inside):.2f} %"
+    )
+    for name, sample in (("devnet", settled), ("simulated", law)):
+        mean = sum(sample) / len(sample)
+        deviation = (sum((value - mean) ** 2 for value in sample) / len(sample)) ** 0.5
+        print(f"{name}: {len(sample)} intervals from height {SETTLED} on, mean {mean:.0f} ms, sd {deviation:.0f} ms")
+    print(f"Kolmogorov-Smirnov: D = {test.statistic:.4f}, p = {test.pvalue:.3f} (rejected under {LEVEL})")
+    late = [
+        seen[str(block["hash"])] - int(str(block["time"])) if str(block["hash"]) in seen else float("inf")
+        for seen in adopted
+        for block in chain[10:]
+    ]
+    for limit in LATE_MS:
+        share = sum(value <= limit for value in late) / len(late)
+        print(f"nodes on the winner within {limit} ms of its ripe time: {100 * share:.2f} %")
+    same = len({_hash_of(port, height - 2) for port in ports}) == 1
+    print(f"all nodes agree on block {height - 2}: {same}")
+    return 0 if all(inside) and test.pvalue >= LEVEL and same else 1
+
+
+def _hash_of(port: int, height: int) -> str:
+    block = call(port, "eth_getBlockByNumber", hex(height), False)
+    return str(block["hash"]) if isinstance(block, dict) else ""
+
+
+def main() -> int:
+    """Run the soak."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--blocks", type=int, default=300)
+    parser.add_argument("--port-offset", type=int, default=3000)
+    arguments = parser.parse_args()
+    if arguments.blocks < SETTLED + 40:
+        parser.error(f"at least {SETTLED + 40} blocks: the comparison begins at height {SETTLED}")
+    ports = [RPC_PORT + arguments.port_offset + PORT_STEP * index for index in range(NODES)]
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "devnet.log").open("wb") as log:
+        words = [sys.executable, "-m", "cli.main", "devnet", "--nodes", str(NODES), "--datadir", f"{folder}/devnet"]
+        words += ["--port-offset", str(arguments.port_offset)]
+        devnet = subprocess.Popen(words, stdout=log, stderr=log)
+        try:
+            adopted = asyncio.run(watch(ports, arguments.blocks))
+            return report(ports, adopted)
+        finally:
+            devnet.terminate()
+            devnet.wait(30)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
