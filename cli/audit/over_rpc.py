@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from chain.block import HEADER_VERSION, Header, Ticket, ticket_commitment
-from chain.genesis import Genesis, load_genesis
+from chain.genesis import Genesis
 from chain.primitives.units import Address, Gas, Hash32, Millis, Wei
 from chain.staking_registry import SYSTEM_ADDRESS
 from cli.audit.findings import Findings
 from cli.audit.supply import AuditedBlock, ChainMoved, SupplyAudit, expect
 from cli.rpc_client import RpcClient, RpcRefused, as_list, as_object, quantity
-from cli.wallet.transactions import check_chain, network_of
 
 PAGE = 64
 """Blocks asked for at once; halved for blocks so full that the answer would be too long."""
@@ -27,9 +26,8 @@ Progress = Callable[[int, int], None]
 """Told the height reached and the height of the end."""
 
 
-def audit_over_rpc(client: RpcClient, network: str | None, progress: Progress) -> Findings:
+def audit_over_rpc(client: RpcClient, genesis: Genesis, progress: Progress) -> Findings:
     """Return the audit of the node's chain up to its present head. Raises `AuditFailed`, or the client's errors."""
-    genesis = load_genesis(network_of(check_chain(client, network)))
     zero = client.record("eth_getBlockByNumber", "0x0", False)
     expect("hash of block 0", "0x" + genesis.chained.id.hex(), zero.get("hash"))
     for last in range(TRIES - 1, -1, -1):

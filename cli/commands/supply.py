@@ -24,11 +24,11 @@ def supply_command(rpc: str, datadir: Path | None, network: str | None, as_json:
     wei with all balances of the state, the registry's count, and the node's own record. Any difference is an error
     (exit code 6). With --datadir every account of the state is summed, whether a block names it or not.
     """
+    from chain.genesis import load_genesis
     from cli.audit.findings import Findings
 
     findings: Findings
     if datadir is not None:
-        from chain.genesis import load_genesis
         from cli.audit.from_database import audit_database
         from cli.datadir import DataDir
         from storage.chain_store import ChainStore
@@ -50,8 +50,11 @@ def supply_command(rpc: str, datadir: Path | None, network: str | None, as_json:
     else:
         from cli.audit.over_rpc import audit_over_rpc
         from cli.rpc_client import RpcClient
+        from cli.wallet.transactions import check_chain, network_of
 
-        findings = audit_over_rpc(RpcClient(rpc), network, _progress)
+        client = RpcClient(rpc)
+        genesis = load_genesis(network_of(check_chain(client, network)))
+        findings = audit_over_rpc(client, genesis, _progress)
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", err=True, nl=False)
     if as_json:
