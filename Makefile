@@ -27,7 +27,7 @@ check: $(STAMP)  ## format, lint, types, import contracts, sizes, spelling
 	$(BIN)/python -m pytest tests/test_layout.py
 
 e2e: $(STAMP)  ## real networks, clients and a real Prometheus
-	$(BIN)/python -m pytest -m e2e $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile -m e2e $(ARGS)
 
 bench: $(STAMP)  ## every speed claimed in docs/figures.md
 	$(BIN)/python -m bench
