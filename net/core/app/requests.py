@@ -51,6 +51,14 @@ class _Taken:
     deadline: Millis
 
 
+@dataclass(slots=True)
+class _Kept:
+    """How a neighbour answers."""
+
+    answered: int = 0
+    silent: int = 0
+
+
 class Requests:
     """Open requests of both directions. Mutable: changed by its own methods alone."""
 
@@ -59,7 +67,7 @@ class Requests:
         self._topics = topics
         self._timeout = timeout
         self._next = 1
-        self._linked: set[PeerId] = set()
+        self._linked: dict[PeerId, _Kept] = {}
         self._asked: dict[int, _Asked] = {}
         self._taken: dict[RequestId, _Taken] = {}
         self._open_of: dict[tuple[PeerId, int], set[int]] = {}
@@ -73,11 +81,11 @@ class Requests:
 
     def linked(self, peer: PeerId) -> None:
         """Take a new neighbour in."""
-        self._linked.add(peer)
+        self._linked.setdefault(peer, _Kept())
 
     def unlinked(self, peer: PeerId) -> list[Outcome]:
         """Fail what was asked of a neighbour that is gone; forget what it asked."""
-        self._linked.discard(peer)
+        self._linked.pop(peer, None)
         self._requests.drop_peer(peer)
         self._responses.drop_peer(peer)
         for request in [request for request, taken in self._taken.items() if taken.peer == peer]:
@@ -128,6 +136,11 @@ class Requests:
             case _:
                 raise AssertionError(f"{kind.name} is no frame of requests")
 
+    def conduct(self, peer: PeerId) -> tuple[int, int]:
+        """Return how many requests a neighbour has answered and left without an answer since its link came up."""
+        kept = self._linked.get(peer)
+        return (0, 0) if kept is None else (kept.answered, kept.silent)
+
     def deadline(self) -> Millis | None:
         """Return when `tick` has work next."""
         if not (self._asked or self._taken or self._open_of):
@@ -145,6 +158,8 @@ class Requests:
         for request in [request for request, taken in self._taken.items() if taken.deadline <= now]:
             self._close(request)
         late = [number for number, asked in self._asked.items() if asked.deadline <= now]
+        for number in late:
+            self._linked[self._asked[number].peer].silent += 1
         return [self._fail(number, "no answer in time") for number in late]
 
     def _request(self, peer: PeerId, body: bytes, now: Millis) -> list[Outcome]:
@@ -184,6 +199,7 @@ class Requests:
         if payload is None:
             return []
         del self._asked[part.number]
+        self._linked[peer].answered += 1
         self._counts["answered"] += 1
         return [Responded(RequestId(part.number), part.topic, peer, payload)]
 

@@ -38,6 +38,8 @@ LAZY_AFTER = 3
 class _Link:
     eager: bool = True
     score: int = 0
+    news: int = 0
+    wasted: int = 0
     push: dict[PeerId, Millis] = field(default_factory=dict)
     names: dict[PeerId, None] = field(default_factory=dict)
 
@@ -109,11 +111,13 @@ class Spread:
             link.push.pop(origin, None)
             link.names.pop(origin, None)
 
-    def judged(self, peer: PeerId, *, news: int, repeats: int) -> list[ToPeer]:
+    def judged(self, peer: PeerId, *, news: int, repeats: int, stale: int = 0) -> list[ToPeer]:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others."""
         link = self._links.get(peer)
         if link is None:
             return []
+        link.news += news
+        link.wasted += stale if link.eager or self.healing else stale + repeats
         link.score = max(0, link.score + repeats - 2 * news)
         if not link.eager or link.score < LAZY_AFTER:
             return []
@@ -143,6 +147,12 @@ class Spread:
             _want(peer, RecordsWant(Turn.EAGER, tuple(wanted[at : at + NAMES_MAX])))
             for at in range(0, len(wanted), NAMES_MAX)
         ]
+
+    def conduct(self, peer: PeerId) -> tuple[int, int]:
+        """Return how many records a link has brought that were new, and how many that its sender knew to be useless:
+        outdated ones, and whole ones after it was asked for names only."""
+        link = self._links.get(peer)
+        return (0, 0) if link is None else (link.news, link.wasted)
 
     def deadline(self) -> Millis | None:
         """Return when `flush` next has work."""

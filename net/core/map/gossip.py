@@ -128,7 +128,7 @@ class Gossip:
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
-        repeats = self._repeated
+        repeats, stale = self._repeated, self._refused.get(Refusal.STALE, 0)
         for raw in raws:
             digest = self._seen.digest(raw)
             if digest in self._seen:
@@ -139,7 +139,12 @@ class Gossip:
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
-        effects += self.spread.judged(peer, news=self._applied - applied, repeats=self._repeated - repeats)
+        effects += self.spread.judged(
+            peer,
+            news=self._applied - applied,
+            repeats=self._repeated - repeats,
+            stale=self._refused.get(Refusal.STALE, 0) - stale,
+        )
         if self._signatures > signatures or self._proofs > proofs:
             effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
         return effects

@@ -10,6 +10,7 @@ from chain.primitives.hashing import blake2b_128
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority, Verdict
+from net.core.relay.conduct import Conduct
 from net.core.relay.plan import EAGER_MAX, RelayPlan
 from net.core.relay.wants import RATE, ROUND_TRIP, Wants
 from net.core.wire.assembly import Assembly
@@ -77,7 +78,7 @@ class RelayStatistics:
     """Whole copies of messages seen before."""
     pulls: int
     stalls: int
-    """Announced, pulled, and not sent."""
+    """Announced, pulled, and not sent within `conduct.PATIENCE`."""
     overflowed: int
     """Dropped because too many of the neighbour's messages awaited their verdict."""
 
@@ -111,6 +112,8 @@ class Relay:
         self._store: OrderedDict[bytes, _Stored] = OrderedDict()
         self._stored_bytes = 0
         self._wants = Wants()
+        self.conduct = Conduct()
+        """For those who choose neighbours, to read."""
         self._assembly: Assembly[bytes] = Assembly()
         self._counts = dict.fromkeys(RelayStatistics.__dataclass_fields__, 0)
 
@@ -121,6 +124,7 @@ class Relay:
     def linked(self, peer: PeerId, now: Millis) -> None:
         """Take a new neighbour in."""
         self._served[peer] = (float(SERVED_BURST), now)
+        self.conduct.linked(peer)
 
     def unlinked(self, peer: PeerId) -> None:
         """Forget a neighbour that is gone."""
@@ -128,6 +132,7 @@ class Relay:
         self._round_trips.pop(peer, None)
         self._assembly.drop_peer(peer)
         self._wants.forget_peer(peer)
+        self.conduct.unlinked(peer)
 
     def measured(self, peer: PeerId, round_trip: Millis) -> None:
         """Take a neighbour's measured round trip."""
@@ -177,8 +182,8 @@ class Relay:
 
     def deadline(self) -> Millis | None:
         """Return when `tick` has work next."""
-        moments = [moment for moment in (self._wants.deadline(), self._assembly.deadline()) if moment is not None]
-        return min(moments, default=None)
+        moments = (self._wants.deadline(), self._assembly.deadline(), self.conduct.deadline())
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: Millis) -> list[Outcome]:
         """Pull what is due; strike those that announced and did not send."""
@@ -192,12 +197,14 @@ class Relay:
             elif want.holders:
                 peer = want.holders.pop(0)
                 want.asked.append((peer, now))
+                self.conduct.asked(peer, key, now)
                 want.next_at = Millis(now + 2 * self._round_trips.get(peer, ROUND_TRIP) + want.size // RATE)
                 pulls.setdefault(peer, []).append(key)
             else:
-                self._counts["stalls"] += len(want.asked)
-                out += [Fault(peer, Penalty.STRIKE, "announced and not sent") for peer, _ in want.asked]
                 self._wants.arrived(key)
+        for peer in self.conduct.stalled(now):
+            self._counts["stalls"] += 1
+            out.append(Fault(peer, Penalty.STRIKE, "announced and not sent"))
         for peer, keys in pulls.items():
             self._counts["pulls"] += len(keys)
             for start in range(0, len(keys), ENTRIES_MAX):
@@ -232,8 +239,9 @@ class Relay:
         self._bounded(chunk.topic, chunk.total)
         if chunk.key in self._seen:
             self._assembly.drop(peer, chunk.key)
-            if not chunk.offset:
-                self._counts["duplicates"] += 1
+            self._counts["duplicates"] += not chunk.offset
+            if not chunk.offset or self.conduct.awaits(peer, chunk.key):
+                self.conduct.delivered(peer, chunk.key, new=False)
             return []
         payload = self._assembly.add(peer, chunk.key, offset=chunk.offset, total=chunk.total, data=chunk.data, now=now)
         if payload is None:
@@ -251,6 +259,7 @@ class Relay:
 
     def _arrive(self, peer: PeerId, topic: int, key: bytes, payload: bytes, now: Millis) -> list[Outcome]:
         place = (peer, topic)
+        self.conduct.delivered(peer, key, new=key not in self._seen)
         if key not in self._seen and self._pending_of.get(place, 0) >= self._topics[topic].max_pending:
             self._counts["overflowed"] += 1
             return []
@@ -292,6 +301,7 @@ class Relay:
 
     def _whole(self, peer: PeerId, topic: int, key: bytes, payload: bytes) -> list[Outcome]:
         priority = self._topics[topic].priority
+        self.conduct.gave(peer, key)
         if len(payload) <= PUBLISH_MAX:
             return [ToPeer(peer, FrameKind.PUBLISH, encode_publish(topic, payload), priority)]
         return [ToPeer(peer, FrameKind.CHUNK, body, priority) for body in encode_chunks(topic, key, payload)]
