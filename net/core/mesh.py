@@ -137,13 +137,21 @@ class Mesh:
             return []
         mesh_now = self.mesh_time(now)
         parts.guard.tick(now)
-        out = self._do(self._tick_clock(now), now)
-        out += self._do(parts.gossip.tick(mesh_now), now)
-        out += self._do(parts.reconciler.tick(mesh_now), now)
-        out += self._do(parts.courier.tick(mesh_now), now)
-        out += self._do(parts.relay.tick(now), now)
-        out += self._do(parts.requests.tick(now), now)
-        out += self._do(parts.upkeep.tick(now), now)
+        out: list[Effect] = []
+        if now >= self._clock_at:
+            out += self._do(self._tick_clock(now), now)
+        if _due(parts.gossip.deadline(), mesh_now):
+            out += self._do(parts.gossip.tick(mesh_now), now)
+        if _due(parts.reconciler.deadline(), mesh_now):
+            out += self._do(parts.reconciler.tick(mesh_now), now)
+        if _due(parts.courier.deadline(), mesh_now):
+            out += self._do(parts.courier.tick(mesh_now), now)
+        if _due(parts.relay.deadline(), now):
+            out += self._do(parts.relay.tick(now), now)
+        if _due(parts.requests.deadline(), now):
+            out += self._do(parts.requests.tick(now), now)
+        if _due(parts.upkeep.deadline(), now):
+            out += self._do(parts.upkeep.tick(now), now)
         return out
 
     def _tick_clock(self, now: Millis) -> list[Said]:
@@ -166,7 +174,7 @@ class Mesh:
         return out
 
     def _do(self, said: Sequence[Said], now: Millis) -> list[Effect]:
-        effects = self._interpreter.carry_out(said, now)
+        effects = self._interpreter.carry_out(said, now) if said else []
         self._parts.upkeep.map_changed(now)
         return effects
 
@@ -344,6 +352,10 @@ class Mesh:
             gossip=parts.gossip.statistics(),
             guard=parts.guard.statistics(),
         )
+
+
+def _due(at: Millis | None, now: Millis) -> bool:
+    return at is not None and at <= now
 
 
 def _flags(config: MeshConfig) -> Flags:

@@ -1,6 +1,5 @@
 """Turns what the parts of the mesh say into what the driver does, and carries words between the parts, in order."""
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
@@ -49,21 +48,37 @@ class Interpreter:
 
     def carry_out(self, said: Iterable[Said], now: Millis) -> list[Effect]:
         """Return the effects; every word's consequences come before the next word."""
-        waiting = deque(said)
         out: list[Effect] = []
-        while waiting:
-            word = waiting.popleft()
-            more = self._word(word, now, out)
-            waiting.extendleft(reversed(more))
+        self._carry(said, now, out)
         return out
+
+    def _carry(self, said: Iterable[Said], now: Millis, out: list[Effect]) -> None:
+        for word in said:
+            if type(word) is ToPeer:  # by far the most words
+                self._to_peer(word, out)
+                continue
+            more = self._word(word, now, out)
+            if more:
+                self._carry(more, now, out)
+
+    def _to_peer(self, word: ToPeer, out: list[Effect]) -> None:
+        link = self._parts.overlay.links.up(word.peer)
+        if link is not None:
+            out.append(self._count(Send(link.number, encode_frame(word.kind, word.body), word.priority)))
 
     def _word(self, word: Said, now: Millis, out: list[Effect]) -> list[Said]:
         parts = self._parts
         match word:
+            case Timed():
+                parts.clock.sample(
+                    word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now
+                )
+                parts.relay.measured(word.peer, Millis(now - word.asked))
+                return []
+            case Pinged():
+                return list(parts.reconciler.heard_fingerprint(word.peer, word.fingerprint, parts.clock.mesh_time(now)))
             case ToPeer():
-                link = parts.overlay.links.up(word.peer)
-                if link is not None:
-                    out.append(self._count(Send(link.number, encode_frame(word.kind, word.body), word.priority)))
+                self._to_peer(word, out)
                 return []
             case Fault():
                 return self._fault(word, now, out)
@@ -80,14 +95,6 @@ class Interpreter:
                 return self._fell(word, now, out)
             case Listed():
                 return self._listed(now)
-            case Pinged():
-                return list(parts.reconciler.heard_fingerprint(word.peer, word.fingerprint, parts.clock.mesh_time(now)))
-            case Timed():
-                parts.clock.sample(
-                    word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now
-                )
-                parts.relay.measured(word.peer, Millis(now - word.asked))
-                return []
             case Greeted():
                 parts.clock.coarse(word.peer, word.contact, word.mesh_time, now)
                 return []

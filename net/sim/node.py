@@ -67,7 +67,7 @@ class SimNode:
         self.log: list[tuple[Millis, str]] = []
         """What the operator would see, oldest first."""
         self.map_events = 0
-        self.answer: Callable[[Requested], bytes | None] = lambda requested: requested.payload
+        self.answer: Callable[[Requested], bytes | None] = _echo
         """What the application answers to a request; None refuses."""
         self.responses: list[Responded | RequestFailed] = []
         self._wake_at: Millis | None = None
@@ -168,52 +168,52 @@ class SimNode:
     # --- effects ---------------------------------------------------------------------------------------------------
 
     def _do(self, effects: Sequence[Effect]) -> None:
-        world = self.world
         for effect in effects:
-            match effect:
-                case Send(link, frame, _):
-                    assert len(frame) <= FRAME_MAX, "payloads are cut by the mesh"
-                    wire = self.wires.get(link)
-                    if wire is not None:
-                        world.send(wire[0], wire[1], frame)
-                case CreateOffer(link):
-                    world.at(world.now + world.sdp_delay(), lambda link=link: self._offer(link))  # type: ignore[misc]
-                case CreateAnswer(link, offer):
-                    world.at(
-                        world.now + world.sdp_delay(),
-                        lambda link=link, offer=offer: self._answer(link, offer),  # type: ignore[misc]
-                    )
-                case ApplyAnswer(link, answer):
-                    world.connect(self, link, answer)
-                case Close(link, _):
-                    wire = self.wires.pop(link, None)
-                    if wire is not None:
-                        world.close(*wire)
-                case CallRendezvous(call, url, request):
-                    world.call(self, call, url, request)
-                case ReplyRendezvous(call, reply):
-                    world.reply(call, reply)
-                case Persist(name, blob):
-                    self.blobs[name] = blob
-                case Validate(_, key, payload, _):
-                    self.arrived.setdefault(payload, world.now)
-                    world.at(
-                        world.now + 1,
-                        lambda key=key: self._judge(key),  # type: ignore[misc]
-                    )
-                case Requested():
-                    self._requested(effect)
-                case Responded() | RequestFailed():
-                    self.responses.append(effect)
-                case Alarm(kind, text):
-                    self.log.append((world.now, f"{kind}: {text}"))
-                case LinkUp(peer, kind, outbound):
-                    self.log.append((world.now, f"up {peer.hex()[:8]} {kind.value} {'own' if outbound else 'inbound'}"))
-                case LinkDown(peer, reason):
-                    self.log.append((world.now, f"down {peer.hex()[:8]} {reason}"))
-                case MapEvent():
-                    self.map_events += 1
+            if type(effect) is Send:  # by far the most effects
+                assert len(effect.frame) <= FRAME_MAX, "payloads are cut by the mesh"
+                wire = self.wires.get(effect.link)
+                if wire is not None:
+                    self.world.send(wire[0], wire[1], effect.frame)
+            elif type(effect) is MapEvent:
+                self.map_events += 1
+            else:
+                self._carry_out(effect)
         self._plan()
+
+    def _carry_out(self, effect: Effect) -> None:
+        world = self.world
+        match effect:
+            case CreateOffer(link):
+                world.at(world.now + world.sdp_delay(), self._offer, link)
+            case CreateAnswer(link, offer):
+                world.at(world.now + world.sdp_delay(), self._answer, link, offer)
+            case ApplyAnswer(link, answer):
+                world.connect(self, link, answer)
+            case Close(link, _):
+                wire = self.wires.pop(link, None)
+                if wire is not None:
+                    world.close(*wire)
+            case CallRendezvous(call, url, request):
+                world.call(self, call, url, request)
+            case ReplyRendezvous(call, reply):
+                world.reply(call, reply)
+            case Persist(name, blob):
+                self.blobs[name] = blob
+            case Validate(_, key, payload, _):
+                self.arrived.setdefault(payload, world.now)
+                world.at(world.now + 1, self._judge, key)
+            case Requested():
+                self._requested(effect)
+            case Responded() | RequestFailed():
+                self.responses.append(effect)
+            case Alarm(kind, text):
+                self.log.append((world.now, f"{kind}: {text}"))
+            case LinkUp(peer, kind, outbound):
+                self.log.append((world.now, f"up {peer.hex()[:8]} {kind.value} {'own' if outbound else 'inbound'}"))
+            case LinkDown(peer, reason):
+                self.log.append((world.now, f"down {peer.hex()[:8]} {reason}"))
+            case Send() | MapEvent():
+                raise AssertionError("carried out by the caller")
 
     def _offer(self, link: LinkId) -> None:
         if self.running:
@@ -248,9 +248,13 @@ class SimNode:
         moment = Millis(max(deadline, self.world.now + 1))
         if self._wake_at is None or moment < self._wake_at:
             self._wake_at = moment
-            self.world.at(moment, lambda: self._wake(moment))
+            self.world.at(moment, self._wake, moment)
 
     def _wake(self, moment: Millis) -> None:
         if self.running and self._wake_at == moment:
             self._wake_at = None
             self._do(self.mesh.tick(self.world.now))
+
+
+def _echo(requested: Requested) -> bytes | None:
+    return requested.payload

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from heapq import heappop, heappush
 from random import Random
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from chain.primitives.units import Millis
@@ -20,6 +21,9 @@ EPOCH = Millis(1_750_000_000_000)
 
 RETRANSMIT = Millis(1_000)
 """What a lost packet costs: the SCTP stack's smallest RTO (DESIGN section 3.4)."""
+
+_HEAD = Struct(">QIII").pack
+"""What the digest takes of a frame before its bytes: moment, sender, receiver, length."""
 
 DIAL_GIVES_UP = Millis(15_000)
 """When a dial that cannot succeed is reported as failed."""
@@ -51,6 +55,8 @@ class End:
     last_arrival: float = 0.0
     """Frames of one link arrive in order."""
     closed: bool = False
+    trip: float = 0.0
+    """One-way delay of the wire in ms without jitter."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,10 @@ class Wire:
 
     offerer: End
     answerer: End | None = None
+
+
+_Event = tuple[float, int, Callable[..., None], tuple[object, ...]]
+"""Moment, number, and what to call with what: no closures, so that a world can be written to a file."""
 
 
 class World:
@@ -76,7 +86,7 @@ class World:
         """Frames that arrived."""
         self.bytes_delivered = 0
         self._digest = blake2b(digest_size=32)
-        self._queue: list[tuple[float, int, Callable[[], None]]] = []
+        self._queue: list[_Event] = []
         self._count = 0
         self._wires: list[Wire] = []
         self._island: frozenset[int] = frozenset()
@@ -90,17 +100,19 @@ class World:
         """Hash of all frames delivered so far, with their times and ends: equal for equal seeds."""
         return self._digest.digest()
 
-    def at(self, moment: float, action: Callable[[], None]) -> None:
-        """Do something at a moment; what is due at the same moment happens in the order of these calls."""
+    def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
+        """Call something at a moment; what is due at the same moment happens in the order of these calls."""
         self._count += 1
-        heappush(self._queue, (max(moment, float(self.now)), self._count, action))
+        heappush(self._queue, (max(moment, float(self.now)), self._count, action, arguments))
 
     def run(self, until: Millis) -> None:
         """Let virtual time pass."""
-        while self._queue and self._queue[0][0] <= until:
-            moment, _, action = heappop(self._queue)
-            self.now = Millis(max(self.now, int(moment)))
-            action()
+        queue = self._queue
+        while queue and queue[0][0] <= until:
+            moment, _, action, arguments = heappop(queue)
+            if moment >= self.now:
+                self.now = Millis(int(moment))
+            action(*arguments)
         self.now = until
 
     def run_for(self, duration: int) -> None:
@@ -160,10 +172,10 @@ class World:
         offerer, answerer = wire.offerer, wire.answerer
         if self.rng.random() < self.conditions.dial_failures or self._apart(node, answerer.node):
             for end in (offerer, answerer):
-                self.at(self.now + DIAL_GIVES_UP, lambda end=end: self._drop(end, "ICE failed"))  # type: ignore[misc]
+                self.at(self.now + DIAL_GIVES_UP, self._drop, end, "ICE failed")
             return
         trip = self.delay(node, answerer.node)
-        self.at(self.now + 5 * trip + self.rng.uniform(20, 60), lambda: self._open(offerer, answerer))
+        self.at(self.now + 5 * trip + self.rng.uniform(20, 60), self._open, offerer, answerer)
 
     def _drop(self, end: End, reason: str) -> None:
         if not end.closed:
@@ -173,6 +185,7 @@ class World:
     def _open(self, offerer: End, answerer: End) -> None:
         if offerer.closed or answerer.closed or not offerer.node.running or not answerer.node.running:
             return
+        offerer.trip = answerer.trip = latency(offerer.node.place, answerer.node.place)
         offerer.node.wires[offerer.link] = (offerer, answerer)
         answerer.node.wires[answerer.link] = (answerer, offerer)
         for end, other, role in ((offerer, answerer, Role.OFFERER), (answerer, offerer, Role.ANSWERER)):
@@ -182,28 +195,32 @@ class World:
 
     def send(self, near: End, far: End, frame: bytes) -> None:
         """Carry a frame: it waits for the sender's uplink, travels, and arrives after those before it."""
-        node = near.node
-        node.uplink_free = max(node.uplink_free, float(self.now)) + len(frame) / node.uplink
-        arrival = node.uplink_free + self.delay(node, far.node)
+        node, now = near.node, self.now
+        free = node.uplink_free
+        node.uplink_free = free = (free if free > now else now) + len(frame) / node.uplink
+        arrival = free + near.trip * (1.0 + 0.1 * self.rng.random())
         if self.conditions.loss and self.rng.random() < self.conditions.loss:
             arrival += RETRANSMIT
-        far.last_arrival = max(far.last_arrival, arrival)
-        self.at(far.last_arrival, lambda: self._arrive(near, far, frame))
+        if arrival < far.last_arrival:
+            arrival = far.last_arrival
+        far.last_arrival = arrival
+        self._count += 1
+        heappush(self._queue, (arrival, self._count, self._arrive, (near, far, frame)))
 
     def _arrive(self, near: End, far: End, frame: bytes) -> None:
-        if far.closed or not far.node.running or self._apart(near.node, far.node):
+        node = far.node
+        if far.closed or not node.running or (self._island and self._apart(near.node, node)):
             return
         self.delivered += 1
         self.bytes_delivered += len(frame)
-        head = b"%d %d %d %d " % (self.now, near.node.index, far.node.index, len(frame))
-        self._digest.update(head + frame)
-        far.node.receive(far.link, frame)
+        self._digest.update(_HEAD(self.now, near.node.index, node.index, len(frame)) + frame)
+        node.receive(far.link, frame)
 
     def close(self, near: End, far: End) -> None:
         """End a wire from one side; the other side hears of it after the frames before it."""
         near.closed = True
         arrival = max(far.last_arrival, self.now + self.delay(near.node, far.node))
-        self.at(arrival, lambda: self._drop(far, "closed by the other side"))
+        self.at(arrival, self._drop, far, "closed by the other side")
 
     # --- rendezvous ------------------------------------------------------------------------------------------------
 
@@ -211,14 +228,14 @@ class World:
         """Carry a rendezvous call to the host behind the URL."""
         host = self.hosts.get(url)
         if host is None or not host.running or self._apart(node, host):
-            self.at(self.now + 200, lambda: node.rendezvous_failed(call, "connection refused"))
+            self.at(self.now + 200, node.rendezvous_failed, call, "connection refused")
             return
         taken = CallId(self._next_call)
         self._next_call -= 1
         self._calls[taken] = (node, call, host)
-        self.at(self.now + 2 * self.delay(node, host), lambda: host.rendezvous_asked(taken, request, node.address))
+        self.at(self.now + 2 * self.delay(node, host), host.rendezvous_asked, taken, request, node.address)
 
     def reply(self, taken: CallId, reply: bytes) -> None:
         """Carry a rendezvous' answer back."""
         node, call, host = self._calls.pop(taken)
-        self.at(self.now + self.delay(host, node), lambda: node.rendezvous_answered(call, reply))
+        self.at(self.now + self.delay(host, node), node.rendezvous_answered, call, reply)

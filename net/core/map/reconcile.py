@@ -126,24 +126,32 @@ class Reconciler:
         self._rest_until = Millis(0)
         self._worked_at = Millis(0)
         self._compared = self._mended = 0
+        self._witnessed = False
+        self._deadline: Millis | None = None
+        self._stale = True
+        """Whether `_deadline` is to be found anew: set by every method that changes what it depends on."""
 
     @property
     def joined(self) -> bool:
         """Whether every part of the map has been fetched (comparison with witnesses may still go on)."""
-        return all(part.fetched for part in self._parts)
+        return self.witnessed or all(part.fetched for part in self._parts)
 
     @property
     def witnessed(self) -> bool:
-        """Whether every part has also been compared with WITNESSES neighbours."""
-        return all(part.fetched and len(part.witnesses) >= WITNESSES for part in self._parts)
+        """Whether every part has also been compared with WITNESSES neighbours; that once true stays so."""
+        if not self._witnessed:
+            self._witnessed = all(part.fetched and len(part.witnesses) >= WITNESSES for part in self._parts)
+        return self._witnessed
 
     def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
         """Begin to use a link, of any kind."""
+        self._stale = True
         self._links[peer] = now
         return self._work(now)
 
     def link_down(self, peer: PeerId, now: Millis) -> list[MapEffect]:
         """Forget a link; what it was to deliver is asked of others."""
+        self._stale = True
         self._links.pop(peer, None)
         self._mismatch.pop(peer, None)
         self._serving.link_down(peer)
@@ -177,6 +185,7 @@ class Reconciler:
 
     def receive(self, peer: PeerId, kind: FrameKind, body: bytes, now: Millis) -> list[MapEffect]:
         """Take one frame of `KINDS`. A `Fault` in the result is the neighbour's."""
+        self._stale = True
         try:
             if kind is FrameKind.RANGE_ASK:
                 ask = decode_range_ask(body)
@@ -265,6 +274,7 @@ class Reconciler:
     # --- work ------------------------------------------------------------------------------------------------------
 
     def _begin(self, peer: PeerId, parts: list[Range], now: Millis) -> list[MapEffect]:
+        self._stale = True
         if len(self._comparisons) >= SESSIONS_MAX or any(one.peer == peer for one in self._comparisons.values()):
             return []
         sums = Fingerprints(self._map, self._entropy(16))
@@ -323,6 +333,12 @@ class Reconciler:
 
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work."""
+        if self._stale:
+            self._stale = False
+            self._deadline = self._find_deadline()
+        return self._deadline
+
+    def _find_deadline(self) -> Millis | None:
         times = [Millis(part.asked_at + ANSWER_TIMEOUT) for part in self._parts if part.session is not None]
         times += [Millis(one.heard_at + ANSWER_TIMEOUT) for one in self._comparisons.values()]
         if not self.witnessed:
@@ -332,6 +348,7 @@ class Reconciler:
 
     def tick(self, now: Millis) -> list[MapEffect]:
         """Give up on silent neighbours, use those that were busy, drop what is kept too long."""
+        self._stale = True
         self._serving.sweep(now)
         late = {part.source for part in self._parts if part.session and part.asked_at + ANSWER_TIMEOUT <= now}
         late |= {one.peer for one in self._comparisons.values() if one.heard_at + ANSWER_TIMEOUT <= now}

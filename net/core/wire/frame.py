@@ -38,6 +38,10 @@ class FrameKind(IntEnum):
     REFUSE = 66  # app
 
 
+_KINDS = {int(kind): kind for kind in FrameKind}
+_HEADS = {kind: bytes((kind,)) for kind in FrameKind}
+
+
 @dataclass(frozen=True, slots=True)
 class ToPeer:
     """A frame for a neighbour: what the parts of the core return; the mesh turns it into `effects.Send`."""
@@ -51,15 +55,14 @@ class ToPeer:
 def encode_frame(kind: FrameKind, body: bytes) -> bytes:
     """Return the frame's bytes. The body must leave room for the kind byte in FRAME_MAX."""
     assert len(body) < FRAME_MAX, "bodies are cut before they are framed"
-    return bytes((kind,)) + body
+    return _HEADS[kind] + body
 
 
 def decode_frame(raw: bytes) -> tuple[FrameKind, bytes]:
     """Return kind and body. Raises `Malformed` on an empty or oversized frame or an unknown kind."""
     if not 1 <= len(raw) <= FRAME_MAX:
         raise Malformed(f"a frame of {len(raw)} bytes")
-    try:
-        kind = FrameKind(raw[0])
-    except ValueError:
-        raise Malformed(f"unknown frame kind {raw[0]}") from None
+    kind = _KINDS.get(raw[0])
+    if kind is None:
+        raise Malformed(f"unknown frame kind {raw[0]}")
     return kind, raw[1:]
