@@ -15,7 +15,7 @@ from cli.wallet.addresses import format_address
 from cli.wallet.amounts import format_coins, format_gwei
 from cli.wallet.errors import NoPassword
 from cli.wallet.keystore import Keystore, default_wallet
-from cli.wallet.secrets_in import password
+from cli.wallet.secrets_in import at_terminal, password
 from cli.wallet.transactions import (
     CHAIN_IDS,
     Draft,
@@ -75,7 +75,7 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask whether to go on; raises `click.Abort` on a no, `NoPassword` where nobody can be asked."""
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise NoPassword("standard input is no terminal to confirm at: give --yes")
     click.confirm(question, abort=True, err=True)
 

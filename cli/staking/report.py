@@ -126,7 +126,9 @@ def own_lines(report: Report) -> list[str]:
     lines = []
     for entry in report.own:
         lines.append(f"this node stakes with {entry['validatorKey']}")
-        lines.append(f"  rewards to   {entry['rewardAddress']}")
+        reward = entry["rewardAddress"]
+        to = format_address(parse_address(str(reward))) if reward else "the owner of the stake, once it counts"
+        lines.append(f"  rewards to   {to}")
         minted = format_coins(quantity(entry["rewards"]))
         lines.append(f"  since start  {entry['ticketsSent']} tickets sent, {entry['ticketsWon']} won, {minted}")
         coming = [as_object(ticket) for ticket in as_list(entry["foreseen"])]

@@ -29,9 +29,14 @@ def read_secret(file: Path, what: str) -> str:
     return lines[0].strip()
 
 
+def at_terminal() -> bool:
+    """Tell whether somebody can be asked."""
+    return sys.stdin.isatty()
+
+
 def ask_secret(prompt: str, instead: str, *, twice: bool = False) -> str:
     """Ask at the terminal without echo. Raises `NoPassword` where there is none; `instead` names the flag to use."""
-    if not sys.stdin.isatty():
+    if not at_terminal():
         raise NoPassword(f"{prompt.lower()}: standard input is no terminal to ask at; give {instead}")
     return str(click.prompt(prompt, hide_input=True, confirmation_prompt=twice, err=True))
 

@@ -1,7 +1,10 @@
 import math
 
+import pytest
+
 from chain.fees import block_reward
 from chain.primitives.units import COIN, Address, Wei
+from chain.rules import InvalidBlock, Rule
 from consensus.staker import FORESIGHT_STEP, Staker, Validator, expected_rewards
 from consensus.ticket import verify_ticket
 from tests.consensus.blocks import REWARD, make_draw, make_header, seal, verify_all
@@ -81,3 +84,16 @@ def test_a_stake_is_rewarded_to_its_owner_unless_another_account_is_named() -> N
     named.owner(key(1).public_key.format(), Address(b"\x07" * 20))
     (own,) = named.parent(PARENT, STAKE)
     assert own.draw.ticket.reward_address == REWARD
+
+
+def test_a_dust_validator_has_no_ticket_and_expects_nothing() -> None:
+    stake = epoch_stake({1: 1, 2: 10**9})
+    dust = staker(1)
+    assert [dust.parent(place(DEVNET, height), stake) for height in range(20, 60)] == [[]] * 40
+    for height in range(21, 61):
+        with pytest.raises(InvalidBlock) as error:
+            make_draw(DEVNET, key(1), place(DEVNET, height - 1), stake)
+        assert error.value.rule is Rule.TICKET_WORTHLESS
+    wins, reward = expected_rewards(DEVNET, 60, stake=Wei(COIN), total=stake.total, issued=stake.issued)
+    assert wins < 1e-4
+    assert reward < COIN // 100
