@@ -51,6 +51,35 @@ def growth_command(peers: int, join_every: int, seed: int, as_json: bool) -> Non
     click.echo(f"{'deliveries per CPU second':<34} {outcome.deliveries / max(outcome.cpu_seconds, 0.001):.0f}")
 
 
+@simulate_command.command("topology")
+@click.option(
+    "--peers", type=click.IntRange(250, 1_000_000), default=10_000, show_default=True, help="Peers at a time."
+)
+@click.option(
+    "--sessions", type=click.FloatRange(0, 20), default=2.0, show_default=True, help="Mean sessions of churn."
+)
+@click.option("--runs", type=click.IntRange(1), default=100, show_default=True, help="Crashes of either size.")
+@click.option("--sybils/--no-sybils", default=True, help="Also measure the share of 30 and 50 % Sybil ids.")
+@seed_option
+@json_option
+def topology_command(peers: int, sessions: float, runs: int, sybils: bool, seed: int, as_json: bool) -> None:
+    """Choose neighbours for up to a million peers in arrays, and compare the graph with a random one."""
+    import json
+
+    from net.sim.arrays.rules import mainnet_rules
+    from net.sim.arrays.topology import SYBIL_SHARES, run
+
+    began = time.monotonic()
+
+    def show(part: str) -> None:
+        click.echo(f"\r{part} done, {time.monotonic() - began:.0f} s ", nl=False, err=True)
+
+    shares = SYBIL_SHARES if sybils else ()
+    outcome = run(peers, seed, mainnet_rules(), sessions=sessions, runs=runs, sybil_shares=shares, progress=show)
+    click.echo("", err=True)
+    click.echo(json.dumps(outcome.document(), indent=1) if as_json else outcome.table())
+
+
 @simulate_command.command("consensus")
 @click.argument("scenario", required=False)
 @click.option("--network", type=click.Choice(("mainnet", "testnet", "devnet")), default="mainnet", show_default=True)
