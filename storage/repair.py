@@ -26,7 +26,7 @@ BATCH = 10_000
 """Entries deleted in one batch."""
 
 
-_BLOCK_TABLES = (keys.HEADERS, keys.BODIES, keys.RECEIPTS, keys.UNDO, keys.SUPPLY)
+BLOCK_TABLES = (keys.HEADERS, keys.BODIES, keys.RECEIPTS, keys.UNDO, keys.SUPPLY)
 """What stands under a block's id."""
 
 
@@ -68,7 +68,7 @@ def salvage(store: KeyValueStore, genesis_id: Hash32, network_id: Hash32, networ
     claim(store, network_id, network_name)
     chain = ChainStore(store)
     height = _last_recorded(store, chain, genesis_id)
-    states = _States(chain)
+    states = States(chain)
     while height >= 0 and not states.is_whole(_state_root(chain, height)):
         height -= 1
     if height < 0:
@@ -84,7 +84,7 @@ def _last_recorded(store: KeyValueStore, chain: ChainStore, genesis_id: Hash32) 
             chained = chain.chained(block_id)
         except StorageError:
             break
-        if chained is None or any(store.get(keys.block_key(table, block_id)) is None for table in _BLOCK_TABLES):
+        if chained is None or any(store.get(keys.block_key(table, block_id)) is None for table in BLOCK_TABLES):
             break
         if block_id != genesis_id if height == 0 else chained.header.parent_id != parent_id:
             break
@@ -99,10 +99,11 @@ def _state_root(chain: ChainStore, height: int) -> Hash32:
     return chained.header.state_root
 
 
-class _States:
+class States:
     """Checks whether all trie nodes below a root are there and are what their hashes say."""
 
     def __init__(self, chain: ChainStore) -> None:
+        """Take the store that holds the nodes."""
         self._chain = chain
         self._whole: set[bytes] = set()
 
@@ -143,7 +144,7 @@ def _cut(store: KeyValueStore, chain: ChainStore, height: int) -> int:
     for key, _ in store.iterate(keys.HEADERS.prefix):
         if Hash32(key[1:]) not in kept:
             removed += 1
-            doomed += [table.prefix + key[1:] for table in _BLOCK_TABLES]
+            doomed += [table.prefix + key[1:] for table in BLOCK_TABLES]
     doomed += [
         key for key, _ in store.iterate(keys.BY_HEIGHT.prefix) if Hash32(key[1 + keys.HEIGHT_BYTES :]) not in kept
     ]

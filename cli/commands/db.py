@@ -1,0 +1,145 @@
+"""`db`: what to do with a stopped node's database: count it, look through it, save what can be saved."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from chain.primitives.errors import StorageError
+from cli.commands.options import json_option
+from cli.config import NETWORKS
+from cli.datadir import DataDir, default_datadir
+from cli.exit_codes import ExitCode
+
+Handler = Callable[..., None]
+
+
+@click.group("db")
+def db_command() -> None:
+    """Count, verify or repair the database of a stopped node."""
+
+
+def _place_options(command: Handler) -> Handler:
+    command = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")(
+        command
+    )
+    return click.option("--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True)(command)
+
+
+def _database(datadir: str, network: str) -> Path:
+    """Return the database's directory. Raises `StorageError` if there is none: opening would make one."""
+    place = DataDir(Path(datadir).expanduser()) if datadir else default_datadir(network)
+    if not place.database.is_dir():
+        raise StorageError(f"there is no database in {place.root}: name the node's --datadir and --network")
+    return place.database
+
+
+@db_command.command("stats")
+@_place_options
+@json_option
+def stats(datadir: str, network: str, as_json: bool) -> None:
+    """Count entries and bytes of every table; reads the whole database."""
+    from storage.keys import SCHEMA_VERSION
+    from storage.leveldb import open_level
+    from storage.verify import sizes
+
+    path = _database(datadir, network)
+    store = open_level(path)
+    try:
+        found = sizes(store)
+    finally:
+        store.close()
+    on_disk = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    if as_json:
+        tables = {
+            size.table.name: {"entries": size.entries, "keyBytes": size.key_bytes, "valueBytes": size.value_bytes}
+            for size in found
+        }
+        told = {"path": str(path), "schemaVersion": SCHEMA_VERSION, "bytesOnDisk": on_disk, "tables": tables}
+        click.echo(json.dumps(told, indent=2))
+        return
+    click.echo(f"{path}, schema version {SCHEMA_VERSION}, {on_disk / 1e6:.1f} MB on disk")
+    click.echo(f"{'table':<24} {'entries':>10} {'bytes':>14} {'bytes each':>11}")
+    for size in found:
+        total = size.key_bytes + size.value_bytes
+        click.echo(f"{size.table.name:<24} {size.entries:>10} {total:>14} {total / max(1, size.entries):>11.0f}")
+
+
+@db_command.command("verify")
+@_place_options
+@json_option
+def verify(datadir: str, network: str, as_json: bool) -> None:
+    """Walk the canonical chain: headers link, bodies and receipts match their roots, the head's state is whole.
+
+    Nothing is changed. Exit code 0: all is well; 3: the faults are listed.
+    """
+    from chain.genesis import load_genesis
+    from storage.leveldb import open_level
+    from storage.verify import verify as walk
+
+    path = _database(datadir, network)
+    genesis = load_genesis(network)
+    store = open_level(path)
+    try:
+        found = walk(store, genesis.chained.id, genesis.params, _progress())
+    finally:
+        store.close()
+    if as_json:
+        faults = [{"height": fault.height, "text": fault.text} for fault in found.faults]
+        told = {"head": found.head_height, "blocks": found.blocks, "transactions": found.transactions, "faults": faults}
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for fault in found.faults:
+            click.echo(f"block {fault.height}: {fault.text}")
+        click.echo(
+            f"{found.blocks} blocks, {found.transactions} transactions, head {found.head_height}: "
+            f"{_verdict(len(found.faults))}"
+        )
+    if found.faults:
+        raise click.exceptions.Exit(ExitCode.STORAGE)
+
+
+def _verdict(faults: int) -> str:
+    if not faults:
+        return "all is well"
+    return f"{faults} faults; make a copy of the directory, then run `mappemonde db repair`"
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Return what shows how far the walk is, on a terminal alone."""
+    if not sys.stderr.isatty():
+        return lambda _height, _head: None
+
+    def show(height: int, head: int) -> None:
+        if height % 100 == 0 or height == head:
+            click.echo(f"\r{height} of {head} blocks" + ("\n" if height == head else ""), nl=False, err=True)
+
+    return show
+
+
+@db_command.command("repair")
+@_place_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+def repair(datadir: str, network: str, yes: bool, as_json: bool) -> None:
+    """Save what can be saved of a damaged database; make a copy of the directory first.
+
+    The chain is cut back to its last whole block and the node syncs the rest again.
+    """
+    from chain.genesis import load_genesis
+    from storage.repair import repair as salvage
+
+    path = _database(datadir, network)
+    if not yes:
+        click.confirm(f"Repair {path}? What cannot be read is removed; have you made a copy", abort=True, err=True)
+    genesis = load_genesis(network)
+    done = salvage(path, genesis.chained.id, genesis.params.network_id, genesis.params.name)
+    if as_json:
+        click.echo(json.dumps({"head": done.head_height, "removedBlocks": done.removed_blocks}))
+    else:
+        click.echo(
+            f"the chain is whole up to block {done.head_height}; "
+            f"{done.removed_blocks} blocks above or beside it were removed"
+        )
