@@ -19,6 +19,12 @@ COMMANDS = {
     "wallet": ("cli.commands.wallet", "Make accounts, see balances, pay."),
     "stake": ("cli.commands.stake", "Stake coins to win tickets."),
     "supply": ("cli.commands.supply", "Audit all coins from block 0 on."),
+    "show": ("cli.commands.show", "Show a block, transaction, account or validator."),
+    "why": ("cli.commands.why", "Explain a block's time or a transaction's fate."),
+    "bans": ("cli.commands.bans", "Show which peers a node keeps away."),
+    "unban": ("cli.commands.bans", "Lift a ban."),
+    "db": ("cli.commands.db", "Count, verify or repair a stopped node's database."),
+    "completion": ("cli.commands.completion", "Print the script that completes commands in a shell."),
     "simulate": ("cli.commands.simulate", "Simulate the network or the consensus in virtual time."),
 }
 """Module and summary of each command, in the order of `--help`."""

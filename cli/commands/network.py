@@ -1,14 +1,14 @@
 """`status`, `peers` and `map`: what a running node says of itself and of the network."""
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from chain.primitives.errors import NodeError
 from cli.commands.options import json_option, rpc_option
-from cli.rpc_client import RpcClient
+from cli.rpc_client import RpcClient, quantity
+from cli.texts import seconds, size_text, when
 
 MAP_PAGE = 1_000
 """Peers asked for at once."""
@@ -33,14 +33,15 @@ def fetch_map(client: RpcClient) -> tuple[list[dict[str, object]], list[dict[str
     after: object = None
     while True:
         page = fetch_object(client, "mappemonde_map", after, MAP_PAGE)
-        nodes += _objects(page["nodes"])
-        links += _objects(page["links"])
+        nodes += objects_of(page["nodes"])
+        links += objects_of(page["links"])
         after = page.get("next")
         if after is None:
             return nodes, links
 
 
-def _objects(value: object) -> list[dict[str, object]]:
+def objects_of(value: object) -> list[dict[str, object]]:
+    """Return the objects of an array in an answer."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
@@ -58,12 +59,12 @@ def status_command(rpc: str, as_json: bool) -> None:
     roles = [name for name, on in _part(status, "roles").items() if on]
     lines = [
         ("node", f"{status['peerId']}"),
-        ("version", f"{status['version']}, up since {_when(status['startedAt'])}"),
+        ("version", f"{status['version']}, up since {when(status['startedAt'])}"),
         ("network", f"{status['network']}, chain id {status['chainId']}"),
-        ("head", f"block {_number(head['number'])}, {head['hash']}"),
-        ("", f"ripe {_when(head['time'])}, {_seconds(head['interval'])} after its parent"),
-        ("safe", f"block {_number(_part(status, 'safe')['number'])}"),
-        ("finalized", f"block {_number(_part(status, 'finalized')['number'])}"),
+        ("head", f"block {quantity(head['number'])}, {head['hash']}"),
+        ("", f"ripe {when(head['time'])}, {seconds(head['interval'])} after its parent"),
+        ("safe", f"block {quantity(_part(status, 'safe')['number'])}"),
+        ("finalized", f"block {quantity(_part(status, 'finalized')['number'])}"),
         (
             "state",
             f"catching up: {syncing['current']} of {syncing['highest']}"
@@ -87,7 +88,7 @@ def status_command(rpc: str, as_json: bool) -> None:
 @json_option
 def peers_command(rpc: str, as_json: bool) -> None:
     """Show a node's neighbours: every link is a WebRTC data channel."""
-    peers = _objects(RpcClient(rpc).call("mappemonde_peers"))
+    peers = objects_of(RpcClient(rpc).call("mappemonde_peers"))
     if as_json:
         click.echo(json.dumps(peers, indent=2))
         return
@@ -102,7 +103,7 @@ def peers_command(rpc: str, as_json: bool) -> None:
         block = "" if peer["head"] is None else peer["head"]
         click.echo(
             f"{str(peer['id'])[:16]:<18} {peer['kind']:<9} {peer['direction']:<4} {peer['signalled']:<11} {rtt:>7} "
-            f"{block:>8} {_size(peer['bytesIn']):>9} {_size(peer['bytesOut']):>9}  {_when(peer['since'])}"
+            f"{block:>8} {size_text(peer['bytesIn']):>9} {size_text(peer['bytesOut']):>9}  {when(peer['since'])}"
         )
 
 
@@ -133,31 +134,10 @@ def map_command(rpc: str, as_json: bool, picture: Path | None) -> None:
         targets = " ".join(sorted(target[:8] for target in chosen.get(str(node["id"]), [])))
         click.echo(
             f"{str(node['id'])[:16]:<18} {node['reachability']:<10} {node['degree']:>5}  "
-            f"{_when(node['seen']):<20} {targets}"
+            f"{when(node['seen']):<20} {targets}"
         )
 
 
 def _part(status: dict[str, object], name: str) -> dict[str, object]:
     value = status.get(name)
     return value if isinstance(value, dict) else {}
-
-
-def _number(value: object) -> int:
-    return int(str(value), 16)
-
-
-def _when(millis: object) -> str:
-    return datetime.fromtimestamp(int(str(millis)) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def _seconds(millis: object) -> str:
-    return "no time" if millis is None else f"{int(str(millis)) / 1000:.1f} s"
-
-
-def _size(count: object) -> str:
-    size = float(str(count))
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError("the last unit always fits")
