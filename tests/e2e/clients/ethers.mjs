@@ -8,9 +8,10 @@ const socket = new WebSocketProvider(task.ws);
 const wallet = new Wallet(task.privateKey, provider);
 const staking = new Contract(task.staking.address, task.staking.abi, wallet);
 const watched = new Contract(task.staking.address, task.staking.abi, socket);
+// a listener of a filter with arguments is given one object, not the event's fields
 const deposited = new Promise((resolve) =>
-  watched.on(watched.filters.Deposited(task.address), (owner, key, amount, stake, event) =>
-    resolve({ owner, key, amount, stake, hash: event.log.transactionHash }),
+  watched.on(watched.filters.Deposited(task.address), ({ args, log }) =>
+    resolve({ owner: args.owner, key: args.validatorKey, amount: args.amount, stake: args.stake, hash: log.transactionHash }),
   ),
 );
 const nextHead = () => new Promise((resolve) => socket.once("block", resolve));
