@@ -58,8 +58,7 @@ class Edges:
                 rows.offset_view[row] = self._take(size)
                 rows.count_view[row] = size
         start = rows.offset_view[row] if size else 0
-        for position, cell in enumerate(cells, start):
-            self.view[position] = cell
+        self.view[start : start + size] = array("I", cells)
 
     def _take(self, size: int) -> int:
         spare = self._free.get(size)
@@ -112,7 +111,7 @@ class Edges:
         """Return the pool position of the row's cell that names `target` in `direction` (0 or INBOUND), -1 if none."""
         wanted = target << 1 | direction >> 7
         start = self._rows.offset_view[row]
-        for position in range(start, start + self._rows.count_view[row]):
-            if self.view[position] >> 7 == wanted:
-                return position
+        for place, cell in enumerate(self.view[start : start + self._rows.count_view[row]].tolist()):
+            if cell >> 7 == wanted:
+                return start + place
         return -1

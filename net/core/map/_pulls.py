@@ -51,9 +51,9 @@ class Pulls:
     ) -> None:
         """Note what a neighbour holds: `held_too(peer, origin)` where we hold the same, newer ones are wanted."""
         for name in names:
-            held = peer_map.held(name.prefix)
-            if held is not None and not newer(name.seq_low, held[1]):
-                if held[1] % (1 << 32) == name.seq_low:
+            seq = peer_map.held_seq(name.prefix)
+            if seq is not None and not newer(name.seq_low, seq):
+                if seq % (1 << 32) == name.seq_low and (held := peer_map.held(name.prefix)) is not None:
                     held_too(peer, held[0])
                 continue
             entry = self._wanted.get(name.prefix)

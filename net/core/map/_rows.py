@@ -64,6 +64,9 @@ class Rows:
         self.ids = self.epoch = self.flags = self.meta = self.count = self.confirmed = _EMPTY_BYTES
         self.seq_low = self.born_low = self.tags = _EMPTY_SHORTS
         self.seq_high = self.born_high = self.nonce = self.offset = self.first_seen = _EMPTY_WORDS
+        self._found_peer: PeerId | None = None
+        self._found_row = -1
+        """The last look-up: a record's way through the checks asks for its origin several times."""
         self._allocate(_FIRST_ROWS)
         self.reindex()
 
@@ -120,9 +123,12 @@ class Rows:
 
     def find(self, peer: PeerId) -> int:
         """Return the row of an id, tombstones included, -1 if none."""
+        if peer is self._found_peer:
+            return self._found_row
         row = self.by_prefix(peer[:PREFIX_BYTES])
         if row >= 0 and self.peer(row) != peer:
-            return self.twins.get(peer, -1)
+            row = self.twins.get(peer, -1)
+        self._found_peer, self._found_row = peer, row
         return row
 
     def peer(self, row: int) -> PeerId:
@@ -144,6 +150,7 @@ class Rows:
 
     def add(self, peer: PeerId) -> tuple[int, int]:
         """Return a blank row for an id that has none, and the row of another id with its prefix, -1 if none."""
+        self._found_peer = None
         first = self.by_prefix(peer[:PREFIX_BYTES])
         if self.free:
             row = self.free.pop()
@@ -183,6 +190,7 @@ class Rows:
 
     def release(self, rows: "list[int]") -> None:
         """Give back rows that no link names any more. The index is made anew: call it for many at once."""
+        self._found_peer = None
         for row in rows:
             self.flags_view[row] = 0
             self.twins.pop(self.peer(row), None)

@@ -2,7 +2,9 @@
 
 The eager links form a tree that mends itself (Plumtree, Leitão et al. 2007): a link that keeps bringing what is here
 already turns lazy, one whose names prove useful turns eager. Every record then crosses each node about once, and a
-neighbour that swallows records delays them by PULL_AFTER at most. Rejected: pushing to all links, five copies each.
+neighbour that swallows records delays them by PULL_AFTER at most. Over a lazy link one of the two ends tells a name first
+(the origin's last bit decides which) and the other holds its tongue if it hears it: else both would tell each other
+what both hold. Rejected: pushing to all links, five copies each.
 """
 
 from collections.abc import Callable, Iterable
@@ -36,18 +38,26 @@ LAZY_AFTER = 3
 
 @dataclass(slots=True)
 class _Link:
+    side: int
+    """0 or 1, the other at the other end: names of origins whose last bit is this one are told here first."""
     eager: bool = True
     score: int = 0
     news: int = 0
     wasted: int = 0
     push: dict[PeerId, Millis] = field(default_factory=dict)
     names: dict[PeerId, None] = field(default_factory=dict)
+    """Told with the next flush of names."""
+    later: dict[PeerId, None] = field(default_factory=dict)
+    """Told with the one after it, unless the other end tells them before."""
 
 
 class Spread:
     """Outboxes of all links. The gossip machine alone changes it; `raw_of` gives the newest record of an origin."""
 
-    def __init__(self, raw_of: Callable[[PeerId], bytes | None], seq_of: Callable[[PeerId], Millis | None]) -> None:
+    def __init__(
+        self, me: PeerId, raw_of: Callable[[PeerId], bytes | None], seq_of: Callable[[PeerId], Millis | None]
+    ) -> None:
+        self._me = me
         self._raw_of = raw_of
         self._seq_of = seq_of
         self._links: dict[PeerId, _Link] = {}
@@ -65,7 +75,7 @@ class Spread:
 
     def add(self, peer: PeerId) -> None:
         """Begin to spread over a link."""
-        self._links[peer] = _Link()
+        self._links[peer] = _Link(int(self._me < peer))
 
     def remove(self, peer: PeerId) -> None:
         """Forget a link and what waits for it."""
@@ -81,35 +91,46 @@ class Spread:
 
     def offer(self, origin: PeerId, sender: PeerId | None, now: Millis) -> None:
         """Queue an origin's newest record for all links but the sender's."""
+        pushed = named = False
+        side = origin[-1] & 1
         for peer, link in self._links.items():
-            if peer in (sender, origin):
-                continue
             if link.eager or self.healing:
-                link.push.pop(origin, None)
-                link.push[origin] = now
-                if len(link.push) > PUSH_MAX:
-                    oldest = next(iter(link.push))
-                    del link.push[oldest]
-                    self._name(link, oldest, now)
-                due = now if self.healing else Millis(now + FLUSH_EVERY)
-                self._flush_at = due if self._flush_at is None else min(self._flush_at, due)
-            else:
-                self._name(link, origin, now)
-
-    def _name(self, link: _Link, origin: PeerId, now: Millis) -> None:
-        link.names.pop(origin, None)
-        link.names[origin] = None
-        if len(link.names) > NAMES_WAITING_MAX:
-            del link.names[next(iter(link.names))]
-        if self._names_at is None:
+                if peer == sender or peer == origin:
+                    continue
+                push = link.push
+                if origin in push:
+                    del push[origin]
+                push[origin] = now
+                pushed = True
+                if len(push) > PUSH_MAX:
+                    oldest = next(iter(push))
+                    del push[oldest]
+                    named |= self._name(link, oldest, later=False)
+            elif peer != sender and peer != origin:
+                named |= self._name(link, origin, later=link.side != side)
+        if pushed:
+            due = now if self.healing else Millis(now + FLUSH_EVERY)
+            self._flush_at = due if self._flush_at is None else min(self._flush_at, due)
+        if named and self._names_at is None:
             self._names_at = Millis(now + NAMES_EVERY)
+
+    def _name(self, link: _Link, origin: PeerId, *, later: bool) -> bool:
+        names = link.later if later else link.names
+        names[origin] = None
+        if len(names) > NAMES_WAITING_MAX:
+            del names[next(iter(names))]
+        return True
 
     def heard(self, peer: PeerId, origin: PeerId) -> None:
         """Note that the neighbour holds our newest record of the origin: it need not be told."""
         link = self._links.get(peer)
         if link is not None:
-            link.push.pop(origin, None)
-            link.names.pop(origin, None)
+            if link.push:
+                link.push.pop(origin, None)
+            if link.names:
+                link.names.pop(origin, None)
+            if link.later:
+                link.later.pop(origin, None)
 
     def judged(self, peer: PeerId, *, news: int, repeats: int, stale: int = 0) -> list[ToPeer]:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others."""
@@ -165,15 +186,29 @@ class Spread:
             frames += self._flush_records(now, all_of_it=all_of_it)
         if self._names_at is not None and (all_of_it or now >= self._names_at):
             self._names_at = None
+            told: dict[PeerId, RecordName] = {}
             for peer, link in self._links.items():
                 if link.names:
-                    frames += self._name_frames(peer, list(link.names))
+                    frames += self._name_frames(peer, link.names, told)
                     link.names.clear()
+                if link.later:
+                    link.names, link.later = link.later, link.names
+                    self._names_at = Millis(now + NAMES_EVERY)
         return frames
 
-    def _name_frames(self, peer: PeerId, origins: list[PeerId]) -> list[ToPeer]:
-        known = [(origin, self._seq_of(origin)) for origin in origins]
-        names = [RecordName(origin[:PREFIX_BYTES], seq % (1 << 32)) for origin, seq in known if seq is not None]
+    def _name_frames(
+        self, peer: PeerId, origins: Iterable[PeerId], told: dict[PeerId, RecordName]
+    ) -> list[ToPeer]:
+        """Return the frames with the origins' names; `told` keeps the names between the links of one flush."""
+        names: list[RecordName] = []
+        for origin in origins:
+            name = told.get(origin)
+            if name is None:
+                seq = self._seq_of(origin)
+                if seq is None:
+                    continue
+                name = told[origin] = RecordName(origin[:PREFIX_BYTES], seq % (1 << 32))
+            names.append(name)
         return [
             ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names[at : at + NAMES_MAX]), Priority.RECORD)
             for at in range(0, len(names), NAMES_MAX)
@@ -205,7 +240,7 @@ class Spread:
 
     def waiting(self) -> int:
         """Return how many records and names wait, over all links."""
-        return sum(len(link.push) + len(link.names) for link in self._links.values())
+        return sum(len(link.push) + len(link.names) + len(link.later) for link in self._links.values())
 
 
 def record_frames(peer: PeerId, records: list[bytes], priority: Priority = Priority.RECORD) -> list[ToPeer]:

@@ -73,7 +73,7 @@ class Gossip:
         self._seen = Seen(entropy(16))
         self._origins = Origins()
         self._pulls = Pulls()
-        self.spread = Spread(archive.get, peer_map.seq)
+        self.spread = Spread(identity.peer, archive.get, peer_map.seq)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest: tuple[Set[PeerId], ...] = ()
         self._unconfirmed: dict[PeerId, Millis] = {}

@@ -5,6 +5,7 @@ record is read again from the archive when such a peer appears and names it: str
 bound.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import TYPE_CHECKING
 
@@ -104,10 +105,11 @@ class PeerMap:
             return Refusal.EPOCH
         return None
 
-    def apply(self, record: Record, now: Millis, *, checked: bool = True) -> Applied:
+    def apply(self, record: Record, now: Millis, *, checked: bool = True, settle_later: bool = False) -> Applied:
         """Take a record whose signature and proof are valid (or, with `checked=False`, will be looked at later).
 
-        Returns the links confirmed or lost by it, or why it was refused; `now` is mesh time.
+        Returns the links confirmed or lost by it, or why it was refused; `now` is mesh time. With `settle_later` its
+        links to peers not yet on the map wait for `settle`: who applies a whole map at once must call it at the end.
         """
         reason = self.refusal(record, now)
         if reason is not None:
@@ -132,11 +134,28 @@ class PeerMap:
         self.fingerprint = (self.fingerprint + item_fingerprint(peer, record.seq)) & _FINGERPRINT_MASK
         if fresh:
             self._welcome(row, peer)
-        self._link(row, record.links, record.seq, events, may_reread=True)
+        self._link(row, record.links, record.seq, events, alone=not settle_later, waits=not settle_later)
         self.version += 1
         if events:
             self.structure_version += 1
         return Applied(None, events)
+
+    def settle(self) -> list[MapEvent]:
+        """Read every record again, once, that named peers unknown when it came; return the links confirmed by that.
+
+        After a map was applied at once: half of the entries name peers that come later, and letting them wait one by
+        one would take more memory than the map, or a reading for every link.
+        """
+        rows = self._rows
+        events: list[MapEvent] = []
+        for row in np.flatnonzero((rows.meta[: rows.used] & MISSING) != 0).tolist():
+            record = self._reread(rows.peer(row)) if rows.flags_view[row] & ALIVE else None
+            if record is not None and record.seq == rows.seq(row):
+                self._link(row, record.links, record.seq, events, alone=False)
+        if events:
+            self.version += 1
+            self.structure_version += 1
+        return events
 
     def _add(self, record: Record, now: Millis, events: list[MapEvent]) -> int:
         row, first = self._rows.add(record.peer)
@@ -157,31 +176,58 @@ class PeerMap:
         """Give those who listed the newcomer before it appeared their cells."""
         for lister, low, _ in self._waiting.take(peer[:PREFIX_BYTES]):
             if self._rows.flags_view[lister] & ALIVE and lister != row:
-                self._edges.write(lister, [*self._edges.span(lister), row << 8 | low])
+                cells = self._edges.span(lister)
+                insort(cells, row << 8 | low, key=lambda cell: self._rows.peer(cell >> 8))
+                self._edges.write(lister, cells)
 
-    def _link(self, row: int, links: Sequence[Link], at: Millis, events: list[MapEvent], *, may_reread: bool) -> None:
-        """Bring the row's cells in line with `links`, confirm what the other ends list, cut what is listed no more."""
+    def _link(
+        self, row: int, links: Sequence[Link], at: Millis, events: list[MapEvent], *, alone: bool, waits: bool = True
+    ) -> None:
+        """Bring the row's cells in line with `links`, confirm what the other ends list, cut what is listed no more.
+
+        `alone`: other ends' records may be read again for it; `waits`: links to peers not yet here wait for them.
+        Cells stand in the order of their targets' ids, as links do in a record.
+        """
         rows, edges = self._rows, self._edges
-        old = {cell >> 7: cell for cell in edges.span(row)}
-        missing, cells, fresh = 0, [], []
-        for link in links:
-            target = rows.by_prefix(link.prefix)
-            if target < 0 or not rows.flags_view[target] & ALIVE:
-                if not self._waiting.add(link.prefix, row, link.direction << 7 | link.rtt, rows.seq(row)):
-                    missing = MISSING
-                continue
-            key = target << 1 | link.direction
-            before = old.pop(key, 0)
-            cells.append(key << 7 | before & CONFIRMED | link.rtt)
+        ids, flags = rows.id_view, rows.flags_view
+        old, place = edges.span(row), 0
+        missing, cells, fresh, gone = 0, [], [], []
+        for prefix, direction, rtt in links:
+            # Both lists are in the order of the prefixes and differ little: walking along both spares nearly all
+            # look-ups in the index.
+            target = before = -1
+            while place < len(old):
+                start = (old[place] >> 8) * 32
+                known = ids[start : start + PREFIX_BYTES].tobytes()
+                if known > prefix:
+                    break
+                before = old[place]
+                place += 1
+                if known == prefix:
+                    target = before >> 8
+                    break
+                gone.append(before)
+            if target < 0:
+                before = 0
+                target = rows.by_prefix(prefix)
+                if target < 0 or not flags[target] & ALIVE:
+                    if not (waits and self._waiting.add(prefix, row, direction << 7 | rtt, rows.seq(row))):
+                        missing = MISSING
+                    continue
+            key = target << 1 | direction
+            if before and before >> 7 != key:  # the link goes the other way now
+                gone.append(before)
+                before = 0
+            cells.append(key << 7 | before & CONFIRMED | rtt)
             if not before & CONFIRMED:
                 fresh.append(key)
-        for cell in old.values():
+        for cell in (*gone, *old[place:]):
             if cell & CONFIRMED:
                 self._unconfirm(row, cell, at, events)
         edges.write(row, cells)
         rows.meta_view[row] = rows.meta_view[row] & ~MISSING | missing
         for key in fresh:
-            self._confirm(row, key >> 1, (key & 1) << 7, events, may_reread=may_reread)
+            self._confirm(row, key >> 1, (key & 1) << 7, events, may_reread=alone)
 
     def _confirm(self, row: int, target: int, direction: int, events: list[MapEvent], *, may_reread: bool) -> None:
         rows, edges = self._rows, self._edges
@@ -192,7 +238,7 @@ class PeerMap:
             if may_reread and rows.meta_view[target] & MISSING:
                 record = self._reread(rows.peer(target))
                 if record is not None and record.seq == rows.seq(target):
-                    self._link(target, record.links, record.seq, events, may_reread=False)
+                    self._link(target, record.links, record.seq, events, alone=False)
             return
         ours = edges.find(row, target, direction)
         edges.view[theirs] |= CONFIRMED
@@ -314,6 +360,11 @@ class PeerMap:
     def seq(self, peer: PeerId) -> Millis | None:
         """Return the signing time of the record held, None if none."""
         row = self._live(peer)
+        return self._rows.seq(row) if row >= 0 else None
+
+    def held_seq(self, prefix: bytes) -> Millis | None:
+        """Return the `seq` held or buried for the first id with this prefix, None if there is none."""
+        row = self._rows.by_prefix(prefix)
         return self._rows.seq(row) if row >= 0 else None
 
     def held(self, prefix: bytes) -> tuple[PeerId, Millis] | None:

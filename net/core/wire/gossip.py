@@ -7,6 +7,7 @@ Records travel along eager links whole; over lazy links only their names go (HAV
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from chain.primitives.canonical import pack, unpack
 from chain.primitives.errors import Malformed
@@ -65,8 +66,7 @@ NAMES_MAX = 512
 _NAME_BYTES = PREFIX_BYTES + 4
 
 
-@dataclass(frozen=True, slots=True)
-class RecordName:
+class RecordName(NamedTuple):
     """Which record is meant: its origin and the end of its `seq`."""
 
     prefix: bytes

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import IntEnum, IntFlag
 from itertools import pairwise
+from typing import NamedTuple
 
 from chain.primitives.canonical import pack, unpack
 from chain.primitives.errors import Malformed
@@ -74,8 +75,7 @@ ALL_FLAGS = 63
 """Every known flag; other bits are malformed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One entry of a record's neighbour list."""
 
     prefix: bytes
