@@ -6,13 +6,16 @@ from collections.abc import Sequence
 SIDE = 900
 """Width and height, pixels."""
 
+MARGIN = 100
+"""Room around the circle, pixels: a label of eight characters is 53 wide and stands 16 off."""
+
 MAX_LINKS_DRAWN = 20_000
 """More chords than this are a grey disc, and a file of megabytes."""
 
 
 def draw_map(peers: Sequence[str], links: Sequence[tuple[str, str]], own: str) -> str:
     """Return an SVG of the network; `own` is the peer whose view this is, drawn in red with its links."""
-    centre, radius = SIDE / 2, SIDE / 2 - 60
+    centre, radius = SIDE / 2, SIDE / 2 - MARGIN
     order = sorted(peers)
     angle = {peer: 2 * math.pi * index / max(1, len(order)) for index, peer in enumerate(order)}
     place = {peer: (centre + radius * math.sin(turn), centre - radius * math.cos(turn)) for peer, turn in angle.items()}
@@ -27,7 +30,7 @@ def draw_map(peers: Sequence[str], links: Sequence[tuple[str, str]], own: str) -
         colour = "#c0392b" if own in (origin, target) else "#7f8c8d"
         chords.append(
             f'<path d="M{x1:.1f},{y1:.1f} Q{centre:.1f},{centre:.1f} {x2:.1f},{y2:.1f}" stroke="{colour}" '
-            f'stroke-opacity="0.6" fill="none"/>'
+            f'stroke-width="1.5" stroke-opacity="0.6" fill="none"/>'
         )
     dots = []
     for peer in order:
