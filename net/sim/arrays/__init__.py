@@ -3,7 +3,7 @@
 No frames, no clocks, no maps: every peer sees the true links of a moment ago, and time passes in rounds. `rules` holds
 the numbers (from `MeshConfig`), `network` the state, `life` what a round does to it, `graph` the measures and the
 random graph they are compared with, `failures` what is left after a crash, `sybil` the adversary that fills every slot
-it may. `topology` puts them together for `mappemonde simulate topology`; tests/simulation/test_arrays.py and
-`bench.array_model` compare the model with the exact simulator. Left out: failure domains, reachability, private
-hashes of one slot over time (each choice is a fresh draw), reseed, tuning for latency.
+it may. `topology` puts them together for `mappemonde simulate topology`; `bench.array_model` compares the model with
+the exact simulator. Left out: failure domains, reachability, private hashes of one slot over time (each choice is a
+fresh draw), reseed, tuning for latency.
 """

@@ -250,6 +250,26 @@ def test_the_waiting_table_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [event.connected for event in outcome.events] == [True]
 
 
+def test_a_map_applied_at_once_and_settled_is_the_same_as_one_applied_record_by_record() -> None:
+    rng = Random(11)
+    chosen = {who: [other for other in rng.sample(range(40), 5) if other != who] for who in range(40)}
+    links: dict[int, Links] = {who: {peer(other): OUT for other in others} for who, others in chosen.items()}
+    for who, others in chosen.items():
+        for other in others:
+            links[other].setdefault(peer(who), IN)
+    records = {peer(who): unsigned(peer(who), listed, START) for who, listed in links.items()}
+    one_by_one, at_once = PeerMap(bytes(8), records.get), PeerMap(bytes(8), records.get)
+    reported: list[MapEvent] = []
+    for record in records.values():
+        one_by_one.apply(record, START)
+        reported += at_once.apply(record, START, settle_later=True).events
+    assert not len(at_once._waiting), "nothing waits while a map is applied at once"
+    reported += at_once.settle()
+    assert (at_once.adjacency() != one_by_one.adjacency()).nnz == 0
+    assert len(reported) == one_by_one.adjacency().nnz // 2
+    assert not at_once.settle(), "each record is read again once"
+
+
 def test_unchecked_records_say_so() -> None:
     real = blank()
     real.apply(unsigned(peer(1), {}, START), START, checked=False)
