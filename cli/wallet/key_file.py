@@ -14,7 +14,7 @@ MAX_FILE_BYTES = 64 * 1024
 """A key file has 600 bytes."""
 
 SCRYPT_N = 1 << 17
-"""Work of a password guess: 128 MiB and 0.3 s of a core, as OWASP asks; half of what geth takes, so that a Raspberry Pi
+"""Work of a password guess: 128 MiB and 0.4 s of a core, as OWASP asks; half of what geth takes, so that a Raspberry Pi
 opens it too."""
 
 MAX_SCRYPT_N = 1 << 20

@@ -1,8 +1,10 @@
 """`stake` and `supply` from end to end on a chain in memory."""
 
+import asyncio
 import json
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
@@ -79,6 +81,28 @@ async def test_a_deposit_counts_later_and_comes_back_whole(desk: Desk, key_file:
     after = desk.world.view.state(desk.world.view.head())
     assert after.balance(parse_address(RICH)) == before + 2000 * COIN + 3 - int(paid["feeWei"])
     assert Registry(after).total == 0
+
+
+async def test_until_paid_asks_waits_and_has_it_paid_out(
+    desk: Desk, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deposit(desk, key_file, "7")
+    loop, world = asyncio.get_running_loop(), desk.world
+
+    async def mine() -> None:
+        world.mine()
+
+    def a_block_later(_seconds: float) -> None:
+        asyncio.run_coroutine_threadsafe(mine(), loop).result()
+
+    monkeypatch.setattr("cli.commands.stake.time", SimpleNamespace(sleep=a_block_later))
+    result = await desk.run("stake", "withdraw", "3", "--until-paid", "--from", RICH, "--yes", "--json")
+    assert result.exit_code == 0, result.output
+    asked, paid = (json.loads(line) for line in result.stdout.splitlines())
+    assert (asked["requestedWei"], paid["paidWei"]) == (str(3 * COIN), str(3 * COIN))
+    assert paid["blockNumber"] >= asked["dueAtBlock"]
+    assert Registry(world.view.state(world.view.head())).total == 4 * COIN
+    assert (await desk.run("stake", "withdraw", "--until-paid", "--yes")).exit_code == 2
 
 
 async def test_tickets_are_counted_and_the_supply_is_exact(desk: Desk, key_file: Path) -> None:
