@@ -366,3 +366,4 @@ def _flags(config: MeshConfig) -> Flags:
             return Flags.PUNCHABLE | Flags.IPV4
         case Reachability.HARD:
             return Flags.IPV4
+            links_annoying=parts.overlay.replaced,

@@ -23,6 +23,7 @@ from net.core.map.peer_map import PeerMap
 from net.core.map.reconcile import Reconciler
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.overlay import Overlay, Surroundings
+from net.core.overlay.annoyance import Deeds
 from net.core.overlay.upkeep import Upkeep
 from net.core.ports import RecordArchive
 from net.core.relay.plan import RandomPlan
@@ -86,9 +87,25 @@ def assemble(
 
     def has_route(peer: PeerId, now: Millis) -> bool:
         return courier.reachable(peer, clock.mesh_time(now))
+    relay = Relay(relayed, RandomPlan(rng))
+    requests = Requests(specs, timeout=config.request_timeout)
+
 
     around = Surroundings(
         view=peer_map,
+    def deeds(peer: PeerId) -> Deeds:
+        tally = relay.conduct.of(peer)
+        news, outdated = gossip.spread.conduct(peer)
+        answered, silent = requests.conduct(peer)
+        return Deeds(
+            useful=tally.useful + news + answered,
+            repeated=tally.repeated,
+            outdated=outdated,
+            given=tally.given,
+            echoed=tally.echoed,
+            stalled=tally.stalled + silent,
+        )
+
         mesh_time=clock.mesh_time,
         fingerprint=gossip.fingerprint,
         banned=guard.banned,
@@ -98,6 +115,7 @@ def assemble(
     )
 
     def make_overlay(stored: bytes) -> Overlay:
+        deeds=deeds,
         return Overlay(identity, config, around, rng=rng, entropy=entropy, anchors=stored)
 
     overlay = _restored(ANCHORS_BLOB, blobs, make_overlay)
@@ -113,8 +131,8 @@ def assemble(
         courier=courier,
         overlay=overlay,
         upkeep=Upkeep(overlay),
-        relay=Relay(relayed, RandomPlan(rng)),
-        requests=Requests(specs, timeout=config.request_timeout),
+        relay=relay,
+        requests=requests,
     )
 
 

@@ -61,6 +61,8 @@ class MeshStatistics:
     """Listed links now."""
     links_lost: int
     """Links that were up and ended."""
+    links_annoying: int
+    """Of them, those this node ended because the neighbour wasted its time."""
     refusals: Mapping[Refusal, int]
     """Refusals received over the mesh, by cause."""
     frames: Mapping[FrameKind, FrameCount]

@@ -30,6 +30,10 @@ class ConfirmWatch:
             self._enter(peer, now)
         return late
 
+    def avoid(self, peer: PeerId, now: Millis) -> None:
+        """Leave a peer alone for a while: one that was annoying."""
+        self._enter(peer, now)
+
     def _enter(self, peer: PeerId, now: Millis) -> None:
         before = self._quarantine.pop(peer, None)
         length = self._first if before is None else Millis(min(2 * before[1], QUARANTINE_LONGEST))

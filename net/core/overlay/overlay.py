@@ -13,6 +13,7 @@ from net.core.identity.identity import Identity
 from net.core.map.view import MapView
 from net.core.overlay.admission import Admission
 from net.core.overlay.anchors import Anchors
+from net.core.overlay.annoyance import Annoyance, Deeds
 from net.core.overlay.confirm import ConfirmWatch
 from net.core.overlay.domains import Domains
 from net.core.overlay.doorstep import Doorstep
@@ -60,6 +61,8 @@ class Surroundings:
     clock_agreed: Callable[[], bool]
 
 
+    deeds: Callable[[PeerId], Deeds]
+    """What a neighbour has done since its link came up."""
 class Overlay:
     """See the module. Mutable: changed by its own methods and those of `upkeep.Upkeep` alone."""
 
@@ -92,6 +95,9 @@ class Overlay:
         self._doorstep = Doorstep(config.rendezvous_rate)
         self.refusals = dict.fromkeys(Refusal, 0)
         """Refusals received, by cause."""
+        self.annoyance = Annoyance()
+        self.replaced = 0
+        """Annoying neighbours whose links were ended."""
         self.choose_at: Millis | None = None
         """When the own slots are looked at next, if before the beat."""
 

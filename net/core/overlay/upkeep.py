@@ -123,6 +123,7 @@ class Upkeep:
             out.append(Persist(ANCHORS_BLOB, overlay.anchors.snapshot()))
         return out
 
+        out += self._annoying(now)
     # --- own links -------------------------------------------------------------------------------------------------
 
     def _age(self, now: Millis) -> Millis:
@@ -270,6 +271,19 @@ class Upkeep:
         alone = not overlay.links.listed() and not guests
         unsure = not overlay.around.clock_agreed() and len(self._contacts) < contacts and len(guests) < contacts
         if not (alone or unsure or (not guests and self._partitioned(now))):
+    def _annoying(self, now: Millis) -> list[Word]:
+        """End the link of a neighbour that wastes this node's time; its slot moves on to the next hash."""
+        overlay = self._overlay
+        listed = {link.peer: link for link in overlay.links.listed() if link.peer is not None}
+        if not overlay.annoyance.due(now) or len(listed) < overlay.config.own_core:
+            return []
+        peer = overlay.annoyance.judge({peer: overlay.around.deeds(peer) for peer in listed}, now)
+        if peer is None:
+            return []
+        overlay.replaced += 1
+        overlay.watch.avoid(peer, overlay.around.mesh_time(now))
+        return overlay.end(listed[peer], "annoying", now)
+
             return []
         place = overlay.walk.next_place(now)
         if place is None:

@@ -12,8 +12,8 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 
 PATIENCE = Millis(30_000)
-"""How long an announced and asked message may take. A neighbour with 1 Mbit/s sends a 2 MiB payload in 17 s; the pull from
-the next announcer waits for none of this."""
+"""How long an announced and asked message may take. A neighbour with 1 Mbit/s sends a 2 MiB payload in 17 s; the pull
+from the next announcer waits for none of this."""
 
 KEYS_MAX = 512
 """Keys remembered of each neighbour in each of the three lists; the oldest is forgotten and then counts as nothing."""
