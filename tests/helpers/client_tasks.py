@@ -22,7 +22,8 @@ VALUE = 10**15
 def prefunded(number: int) -> LocalAccount:
     """Return one of the ten accounts that have money from the start."""
     Account.enable_unaudited_hdwallet_features()
-    return Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+    account: LocalAccount = Account.from_mnemonic(MNEMONIC, account_path=f"m/44'/60'/0'/0/{number}")
+    return account
 
 
 @dataclass(frozen=True, slots=True)

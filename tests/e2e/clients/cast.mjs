@@ -31,16 +31,17 @@ const fees = ({ maxFeePerGas, maxPriorityFeePerGas }) =>
 const send = (...words) => cast("send", "--async", ...key, ...words);
 const pay = (...words) => send(...words, to, "--value", `${VALUE}`);
 
-// `cast logs --subscribe` prints each log as it comes; the first one ends it.
-const watching = spawn(PROGRAM, ["logs", "--rpc-url", task.ws, "--subscribe", "--json", "--address", staking, DEPOSITED, address]);
+// `cast logs --subscribe` prints each log as it comes, with --json only when the next one comes.
+const watching = spawn(PROGRAM, ["logs", "--rpc-url", task.ws, "--subscribe", "--address", staking, DEPOSITED, address]);
 const watched = new Promise((resolve, reject) => {
   let out = "";
   watching.stdout.on("data", (data) => {
     out += data;
-    const hash = /"transactionHash":\s*"(0x[0-9a-f]{64})"/.exec(out);
+    const hash = /transactionHash:?\s+(0x[0-9a-f]{64})/.exec(out);
     if (hash) resolve(hash[1]);
   });
   watching.on("error", reject);
+  watching.stderr.on("data", (data) => (out += data));
   watching.on("close", (code) => reject(new Error(`cast logs --subscribe ended with ${code}: ${out}`)));
 });
 watched.catch(() => {});
@@ -131,6 +132,7 @@ await check("receipts", async () => {
 
 await check("watch", async () => {
   const hash = await watched;
+  watching.kill();
   const logs = JSON.parse(await cast("logs", "--json", "--from-block", "0", "--address", staking, DEPOSITED, address));
   require(logs.length === 1 && logs[0].transactionHash === hash, "the log is found again");
   const decoded = await run("decode-abi", "deposited()(bytes,uint256,uint256)", logs[0].data);
@@ -160,5 +162,5 @@ await check("refusals", async () => {
   return { insufficientFunds: [broke.message, estimated.message], nonceTooLow: used.message };
 });
 
-watching.kill();
+watching.kill("SIGKILL");
 finish();
