@@ -342,6 +342,7 @@ class Mesh:
             links_rendezvous_own=interpreter.called,
             links_up=len(parts.overlay.links.listed()),
             links_lost=interpreter.lost,
+            links_annoying=parts.overlay.replaced,
             refusals=dict(parts.overlay.refusals),
             frames=self._traffic.statistics(),
             setup=parts.overlay.setup.statistics(),
@@ -366,4 +367,3 @@ def _flags(config: MeshConfig) -> Flags:
             return Flags.PUNCHABLE | Flags.IPV4
         case Reachability.HARD:
             return Flags.IPV4
-            links_annoying=parts.overlay.replaced,

@@ -22,8 +22,8 @@ from net.core.map.own import OWN_BLOB
 from net.core.map.peer_map import PeerMap
 from net.core.map.reconcile import Reconciler
 from net.core.overlay.anchors import ANCHORS_BLOB
-from net.core.overlay.overlay import Overlay, Surroundings
 from net.core.overlay.annoyance import Deeds
+from net.core.overlay.overlay import Overlay, Surroundings
 from net.core.overlay.upkeep import Upkeep
 from net.core.ports import RecordArchive
 from net.core.relay.plan import RandomPlan
@@ -85,14 +85,12 @@ def assemble(
     known = any(origin != identity.peer for origin, _ in archive.items())
     courier = Courier(identity, peer_map, rng=rng, entropy=entropy, life=config.offer_life)
 
-    def has_route(peer: PeerId, now: Millis) -> bool:
-        return courier.reachable(peer, clock.mesh_time(now))
     relay = Relay(relayed, RandomPlan(rng))
     requests = Requests(specs, timeout=config.request_timeout)
 
+    def has_route(peer: PeerId, now: Millis) -> bool:
+        return courier.reachable(peer, clock.mesh_time(now))
 
-    around = Surroundings(
-        view=peer_map,
     def deeds(peer: PeerId) -> Deeds:
         tally = relay.conduct.of(peer)
         news, outdated = gossip.spread.conduct(peer)
@@ -106,16 +104,18 @@ def assemble(
             stalled=tally.stalled + silent,
         )
 
+    around = Surroundings(
+        view=peer_map,
         mesh_time=clock.mesh_time,
         fingerprint=gossip.fingerprint,
         banned=guard.banned,
         has_route=has_route,
         unconfirmed=gossip.unconfirmed,
         clock_agreed=lambda: clock.agreed,
+        deeds=deeds,
     )
 
     def make_overlay(stored: bytes) -> Overlay:
-        deeds=deeds,
         return Overlay(identity, config, around, rng=rng, entropy=entropy, anchors=stored)
 
     overlay = _restored(ANCHORS_BLOB, blobs, make_overlay)

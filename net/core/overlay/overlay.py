@@ -59,10 +59,10 @@ class Surroundings:
     unconfirmed: Callable[[], list[tuple[PeerId, Millis]]]
     """Own listed links that the other end has not confirmed, and since when by mesh time."""
     clock_agreed: Callable[[], bool]
-
-
     deeds: Callable[[PeerId], Deeds]
     """What a neighbour has done since its link came up."""
+
+
 class Overlay:
     """See the module. Mutable: changed by its own methods and those of `upkeep.Upkeep` alone."""
 
@@ -93,11 +93,11 @@ class Overlay:
         self.hosting = Hosting(rng)
         self._admission = Admission(config, self.links, rng)
         self._doorstep = Doorstep(config.rendezvous_rate)
-        self.refusals = dict.fromkeys(Refusal, 0)
-        """Refusals received, by cause."""
         self.annoyance = Annoyance()
         self.replaced = 0
         """Annoying neighbours whose links were ended."""
+        self.refusals = dict.fromkeys(Refusal, 0)
+        """Refusals received, by cause."""
         self.choose_at: Millis | None = None
         """When the own slots are looked at next, if before the beat."""
 

@@ -114,6 +114,7 @@ class Upkeep:
                 out += overlay.keepalive.ping(link, now)
         out += self._guests(now)
         out += self._unconfirmed(now)
+        out += self._annoying(now)
         out += self._hand_back(now)
         out += self._reseed(now)
         out += self._exhausted()
@@ -123,7 +124,6 @@ class Upkeep:
             out.append(Persist(ANCHORS_BLOB, overlay.anchors.snapshot()))
         return out
 
-        out += self._annoying(now)
     # --- own links -------------------------------------------------------------------------------------------------
 
     def _age(self, now: Millis) -> Millis:
@@ -246,6 +246,19 @@ class Upkeep:
                 out += overlay.end(link, "not confirmed", now)
         return out
 
+    def _annoying(self, now: Millis) -> list[Word]:
+        """End the link of a neighbour that wastes this node's time; its slot moves on to the next hash."""
+        overlay = self._overlay
+        listed = {link.peer: link for link in overlay.links.listed() if link.peer is not None}
+        if not overlay.annoyance.due(now) or len(listed) < overlay.config.own_core:
+            return []
+        peer = overlay.annoyance.judge({peer: overlay.around.deeds(peer) for peer in listed}, now)
+        if peer is None:
+            return []
+        overlay.replaced += 1
+        overlay.watch.avoid(peer, overlay.around.mesh_time(now))
+        return overlay.end(listed[peer], "annoying", now)
+
     # --- guests and first contact ----------------------------------------------------------------------------------
 
     def _guests(self, now: Millis) -> list[Word]:
@@ -271,19 +284,6 @@ class Upkeep:
         alone = not overlay.links.listed() and not guests
         unsure = not overlay.around.clock_agreed() and len(self._contacts) < contacts and len(guests) < contacts
         if not (alone or unsure or (not guests and self._partitioned(now))):
-    def _annoying(self, now: Millis) -> list[Word]:
-        """End the link of a neighbour that wastes this node's time; its slot moves on to the next hash."""
-        overlay = self._overlay
-        listed = {link.peer: link for link in overlay.links.listed() if link.peer is not None}
-        if not overlay.annoyance.due(now) or len(listed) < overlay.config.own_core:
-            return []
-        peer = overlay.annoyance.judge({peer: overlay.around.deeds(peer) for peer in listed}, now)
-        if peer is None:
-            return []
-        overlay.replaced += 1
-        overlay.watch.avoid(peer, overlay.around.mesh_time(now))
-        return overlay.end(listed[peer], "annoying", now)
-
             return []
         place = overlay.walk.next_place(now)
         if place is None:
