@@ -177,7 +177,9 @@ class Spread:
 
     def deadline(self) -> Millis | None:
         """Return when `flush` next has work."""
-        return min((at for at in (self._flush_at, self._names_at) if at is not None), default=None)
+        if self._flush_at is None or self._names_at is None:
+            return self._names_at if self._flush_at is None else self._flush_at
+        return min(self._flush_at, self._names_at)
 
     def flush(self, now: Millis, *, all_of_it: bool = False) -> list[ToPeer]:
         """Return the frames that are due, within the byte budget unless `all_of_it` (the last before a stop)."""

@@ -135,7 +135,9 @@ class OwnRecord:
         """Return when `sign` next has work."""
         if self.signing is not Signing.ALLOWED:
             return None
-        return min((at for at in (self._due, self._refresh_at) if at is not None), default=None)
+        if self._due is None or self._refresh_at is None:
+            return self._refresh_at if self._due is None else self._due
+        return min(self._due, self._refresh_at)
 
     def due(self, now: Millis) -> bool:
         """Tell whether a new record is to be signed now."""

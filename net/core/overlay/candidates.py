@@ -8,10 +8,11 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
-from chain.primitives.peer import PeerId
+from chain.primitives.peer import PEER_ID_BYTES, PeerId
 from chain.primitives.units import Millis
-from net.core.map.view import MapView
+from net.core.map.view import MapTable, MapView
 from net.core.wire.record import Flags
 
 OVERLAP_MAX = 1
@@ -56,21 +57,24 @@ def candidates(view: MapView, situation: Situation, *, wanted: int, unwanted: Ca
     if situation.hard:
         fits &= (table.flags & int(_REACHABLE)) != 0
     taken = {situation.me, *situation.taken}
-    old = table.first_seen <= situation.now - situation.min_age
-    pool: list[PeerId] = []
-    aged: set[PeerId] = set()
-    for position in fits.nonzero()[0].tolist():
-        peer = table.peer(position)
-        if peer in taken or unwanted(peer):
-            continue
-        pool.append(peer)
-        if old[position]:
-            aged.add(peer)
+    pool = [peer for peer in _chosen(table, fits) if peer not in taken and not unwanted(peer)]
     shared = _overlaps(view, situation)
-    near = [peer for peer in pool if shared[peer] <= OVERLAP_MAX]
-    spread = [peer for peer in near if peer not in situation.full_domains]
-    steps = ([peer for peer in spread if peer in aged], spread, near, _lower_half(pool, shared), pool)
-    return next((step for step in steps if len(step) >= wanted), pool)
+    close = {peer for peer, count in shared.items() if count > OVERLAP_MAX}
+    near = [peer for peer in pool if peer not in close]
+    full = set(situation.full_domains)
+    spread = [peer for peer in near if peer not in full]
+    old = table.first_seen <= situation.now - situation.min_age
+    aged = set(_chosen(table, fits & old))
+    for step in ([peer for peer in spread if peer in aged], spread, near):
+        if len(step) >= wanted:
+            return step
+    half = _lower_half(pool, shared)
+    return half if len(half) >= wanted else pool
+
+
+def _chosen(table: MapTable, which: npt.NDArray[np.bool_]) -> list[PeerId]:
+    raw = table.ids[which].tobytes()
+    return [PeerId(raw[at : at + PEER_ID_BYTES]) for at in range(0, len(raw), PEER_ID_BYTES)]
 
 
 def _overlaps(view: MapView, situation: Situation) -> Counter[PeerId]:

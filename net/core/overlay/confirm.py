@@ -41,6 +41,10 @@ class ConfirmWatch:
         if len(self._quarantine) > QUARANTINE_MAX:
             del self._quarantine[next(iter(self._quarantine))]
 
+    def in_quarantine(self, now: Millis) -> list[PeerId]:
+        """Return the ids that are neither dialled nor accepted."""
+        return [peer for peer, (until, _) in self._quarantine.items() if now < until]
+
     def quarantined(self, peer: PeerId, now: Millis) -> bool:
         """Tell whether the id is neither dialled nor accepted."""
         until = self._quarantine.get(peer)

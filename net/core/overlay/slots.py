@@ -1,16 +1,15 @@
 """Own links: how many, in which slots, and whom each slot dials next (DESIGN section 3.3)."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
+from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig
+from net.core.overlay.ranks import KEY_BYTES, ranks
 from net.core.wire.signal import Refusal
-
-RANKS_MAX = 200_000
-"""Hashes remembered for all slots together; past it they are computed anew."""
 
 BEST = 32
 RECENT_REFUSALS = BEST // 2
@@ -42,8 +41,7 @@ class Slots:
     def __init__(self, config: MeshConfig, entropy: Callable[[int], bytes]) -> None:
         self._config = config
         self._entropy = entropy
-        self._secrets = [entropy(16) for _ in range(config.own_young)]
-        self._ranks: list[dict[PeerId, bytes]] = [{} for _ in range(config.own_young)]
+        self._secrets = [entropy(KEY_BYTES) for _ in range(config.own_young)]
         self._holder: dict[int, PeerId] = {}
         self._avoided: dict[PeerId, tuple[Millis, Millis]] = {}
         self._moves: list[deque[Millis]] = [deque() for _ in range(config.own_young)]
@@ -78,25 +76,17 @@ class Slots:
         if slot is not None:
             self._holder.pop(slot, None)
 
-    def first(self, slot: int, peers: Iterable[PeerId]) -> PeerId | None:
-        """Return the peer with the smallest keyed hash for this slot."""
-        ranks, secret = self._ranks[slot], self._secrets[slot]
-        if len(ranks) > RANKS_MAX // len(self._secrets):
-            ranks.clear()
-        best: PeerId | None = None
-        smallest = b"\xff" * 17
-        for peer in peers:
-            rank = ranks.get(peer)
-            if rank is None:
-                rank = ranks[peer] = blake2b(peer + slot.to_bytes(1, "big"), digest_size=16, key=secret).digest()
-            if rank < smallest:
-                best, smallest = peer, rank
-        return best
+    def best(self, slot: int, peers: Sequence[PeerId], count: int) -> list[PeerId]:
+        """Return the `count` peers with the smallest keyed hashes for this slot, the smallest first."""
+        if not peers:
+            return []
+        hashed = ranks(self._secrets[slot], peers)
+        found = np.argpartition(hashed, min(count, len(peers)) - 1)[:count]
+        return [peers[at] for at in found[np.argsort(hashed[found])].tolist()]
 
     def reseed(self, slot: int) -> None:
         """Draw a new secret for a slot: its choice is made anew, so that no attacker can wait beside an old one."""
-        self._secrets[slot] = self._entropy(16)
-        self._ranks[slot].clear()
+        self._secrets[slot] = self._entropy(KEY_BYTES)
 
     def may_move(self, slot: int, now: Millis) -> bool:
         """Tell whether a slot may dial: after moves_per_minute refusals it waits."""

@@ -82,7 +82,7 @@ class Wants:
 
     def deadline(self) -> Millis | None:
         """Return when the next pull is due."""
-        return min((want.next_at for want in self._wants.values()), default=None)
+        return min((want.next_at for want in self._wants.values()), default=None) if self._wants else None
 
     def forget_peer(self, peer: PeerId) -> None:
         """Drop a neighbour that is gone from all lists."""

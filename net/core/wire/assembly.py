@@ -91,4 +91,6 @@ class Assembly(Generic[Name]):
 
     def deadline(self) -> Millis | None:
         """Return when the first payload stalls."""
-        return min((Millis(partial.at + STALL) for partial in self._partials.values()), default=None)
+        if not self._partials:
+            return None
+        return min(Millis(partial.at + STALL) for partial in self._partials.values())

@@ -105,12 +105,12 @@ def test_overlap_is_widened_to_the_lower_half_never_to_the_smallest() -> None:
 
 def test_a_slot_chooses_by_its_own_keyed_hash() -> None:
     slots = Slots(CONFIG, Random(1).randbytes)
-    chosen = {slots.first(slot, PEERS) for slot in range(12)}
+    chosen = {slots.best(slot, PEERS, 1)[0] for slot in range(12)}
     assert len(chosen) > 6
-    best = slots.first(0, PEERS)
-    assert best == slots.first(0, reversed(PEERS))
+    best = slots.best(0, PEERS, 3)
+    assert best == slots.best(0, PEERS[::-1], 3)
     slots.reseed(0)
-    assert slots.first(0, []) is None
+    assert slots.best(0, [], 3) == []
 
 
 @pytest.mark.parametrize(
