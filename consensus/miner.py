@@ -185,6 +185,7 @@ class Miner:
         self._move(_Event.PARENT)
         self._parent, self._draw, self._best, self._stale_since = parent, draw, None, None
         self._jobs.clear()
+        self._shares.forget_nonces()
         self._template_at = now
         # The threads stop: what they hash is stale, and the template of the new parent takes its time to build.
         return [Stop(), BuildTemplate(parent, draw)]
@@ -194,6 +195,7 @@ class Miner:
         self._move(_Event.HALTED)
         self._parent, self._best = None, None
         self._jobs.clear()
+        self._shares.forget_nonces()
         return [Stop()]
 
     def candidate(self, candidate: Candidate, now: Millis) -> list[MinerEffect]:
