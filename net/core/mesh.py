@@ -83,6 +83,8 @@ class Mesh:
         self._traffic = Traffic()
         self._interpreter = Interpreter(self._parts, self._traffic, entropy)
         self._clock_at: Millis | None = None
+        self._deadline: Millis | None = None
+        """What `deadline` found, None when something has happened since."""
         self._signing = False
         self._waited: str | None = None
 
@@ -112,10 +114,14 @@ class Mesh:
 
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work; a moment in the past means now. None once stopped or not started."""
-        parts = self._parts
         if self._clock_at is None:
             return None
-        earliest = self._clock_at
+        if self._deadline is None:
+            self._deadline = self._find_deadline(self._clock_at)
+        return self._deadline
+
+    def _find_deadline(self, earliest: Millis) -> Millis:
+        parts = self._parts
         for at in (parts.gossip.deadline(), parts.reconciler.deadline(), parts.courier.deadline()):
             if at is not None and (moment := parts.clock.driver_time(at)) < earliest:
                 earliest = moment
@@ -135,6 +141,7 @@ class Mesh:
         parts = self._parts
         if self._clock_at is None:
             return []
+        self._deadline = None
         mesh_now = self.mesh_time(now)
         parts.guard.tick(now)
         out: list[Effect] = []
@@ -176,6 +183,7 @@ class Mesh:
     def _do(self, said: Sequence[Said], now: Millis) -> list[Effect]:
         effects = self._interpreter.carry_out(said, now) if said else []
         self._parts.upkeep.map_changed(now)
+        self._deadline = None
         return effects
 
     # --- links -----------------------------------------------------------------------------------------------------
@@ -223,7 +231,11 @@ class Mesh:
             said = self._frame(known, peer, kind, body, now)
         except RemoteError as error:
             said = [Fault(peer, error.penalty, f"{kind.name}: {error}")]
-        return self._do(said, now)
+        planned = self._deadline
+        effects = self._do(said, now)
+        if kind is FrameKind.PONG or (kind is FrameKind.PING and len(effects) == 1):
+            self._deadline = planned  # half of all frames, and they move no deadline
+        return effects
 
     def _frame(self, link: Link, peer: PeerId, kind: FrameKind, body: bytes, now: Millis) -> Sequence[Said]:
         parts = self._parts
@@ -292,6 +304,7 @@ class Mesh:
         """Take the identity with the proof of its new epoch; its id and key stay."""
         assert identity.peer == self._parts.identity.peer, "a renewed proof keeps the id"
         self._parts.gossip.identity_renewed(identity, self.mesh_time(now))
+        self._deadline = None
         return []
 
     # --- views -----------------------------------------------------------------------------------------------------

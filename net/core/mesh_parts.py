@@ -109,6 +109,7 @@ def assemble(
         mesh_time=clock.mesh_time,
         fingerprint=gossip.fingerprint,
         banned=guard.banned,
+        bans=lambda now: [ban.peer for ban in guard.bans(now)],
         has_route=has_route,
         unconfirmed=gossip.unconfirmed,
         clock_agreed=lambda: clock.agreed,

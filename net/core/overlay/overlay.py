@@ -1,6 +1,6 @@
 """The overlay: all links of one node, from first contact to farewell. Holds the parts of this folder together."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from random import Random
 
@@ -16,6 +16,7 @@ from net.core.overlay.anchors import Anchors
 from net.core.overlay.annoyance import Annoyance, Deeds
 from net.core.overlay.confirm import ConfirmWatch
 from net.core.overlay.domains import Domains
+from net.core.overlay.eclipse import EclipseWatch
 from net.core.overlay.doorstep import Doorstep
 from net.core.overlay.handshake import Proved
 from net.core.overlay.hosting import Hosting
@@ -23,6 +24,7 @@ from net.core.overlay.keepalive import Keepalive
 from net.core.overlay.link import Event, Link, LinkTable, Stage
 from net.core.overlay.setup import Setup
 from net.core.overlay.slots import Slots
+from net.core.overlay.trace import Trace, Why
 from net.core.overlay.walk import Walk
 from net.core.overlay.words import Failed, Fell, Greeted, Listed, Rose, Speak, Word
 from net.core.wire.control import (
@@ -54,6 +56,8 @@ class Surroundings:
     fingerprint: Callable[[], bytes]
     """Of the map, for pings."""
     banned: Callable[[PeerId, Millis], bool]
+    bans: Callable[[Millis], Iterable[PeerId]]
+    """All that `banned` is true of."""
     has_route: Callable[[PeerId, Millis], bool]
     """Whether a direct message to the peer has a way."""
     unconfirmed: Callable[[], list[tuple[PeerId, Millis]]]
@@ -93,6 +97,8 @@ class Overlay:
         self.hosting = Hosting(rng)
         self._admission = Admission(config, self.links, rng)
         self._doorstep = Doorstep(config.rendezvous_rate)
+        self.eclipse = EclipseWatch(around.view)
+        self.trace = Trace()
         self.annoyance = Annoyance()
         self.replaced = 0
         """Annoying neighbours whose links were ended."""
@@ -105,6 +111,24 @@ class Overlay:
         """Tell whether a peer is neither dialled nor accepted."""
         return (
             peer == self.me or self.around.banned(peer, now) or self.watch.quarantined(peer, self.around.mesh_time(now))
+        )
+
+    def unwanted_now(self, now: Millis) -> frozenset[PeerId]:
+        """Return all peers of which `unwanted` is true: for a look at the whole map."""
+        quarantined = self.watch.in_quarantine(self.around.mesh_time(now))
+        return frozenset((self.me, *self.around.bans(now), *quarantined))
+
+    def why(self, peer: PeerId, now: Millis) -> Why:
+        """Return how this node stands with a peer."""
+        up = self.links.up(peer)
+        return Why(
+            peer=peer,
+            on_map=peer in self.around.view,
+            reachable=self.around.has_route(peer, now),
+            linked=None if up is None else up.kind,
+            banned=self.around.banned(peer, now),
+            quarantined=self.watch.quarantined(peer, self.around.mesh_time(now)),
+            attempts=self.trace.of(peer),
         )
 
     # --- the driver's reports --------------------------------------------------------------------------------------
@@ -278,6 +302,7 @@ class Overlay:
         link.handshake = None
         link.since = link.heard = now
         self.links.rise(link)
+        self.trace.rose(link, now)
         self.domains.saw(peer, link.transport.address)
         if link.outbound and link.kind is LinkKind.GUEST:
             self.walk.reached()
@@ -313,6 +338,7 @@ class Overlay:
                 out.append(word)
                 continue
             link = word.link
+            self.trace.failed(link, word.reason, now)
             self.slots.release(link.moved_slot)
             if link.outbound and link.peer is not None and link.kind is not LinkKind.GUEST and word.reason != "glare":
                 self.slots.failed(link.moved_slot, link.peer, word.cause, now)

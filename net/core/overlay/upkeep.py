@@ -9,7 +9,7 @@ from net.core.overlay.candidates import Situation, candidates
 from net.core.overlay.link import Link
 from net.core.overlay.overlay import Overlay
 from net.core.overlay.slots import HAND_BACK_EVERY
-from net.core.overlay.words import Word
+from net.core.overlay.words import Compare, Word
 from net.core.wire.control import Listing, encode_listing
 from net.core.wire.frame import FrameKind, encode_frame
 from net.core.wire.signal import Refusal
@@ -22,9 +22,6 @@ CHOOSE_AFTER = Millis(250)
 
 CHOICES_MAX = 8
 """Candidates a slot looks at in one go when no way leads to the best ones."""
-
-UNLISTED_FROM = 64
-"""Peers on the map from which unlisted links are kept: in a small network every link is listed anyway."""
 
 CUT_OFF_DIVISOR = 3
 """When at least this part of the peers that have links on the map cannot be reached over it, first contact is made
@@ -54,6 +51,7 @@ class Upkeep:
         self._reseed_at: Millis | None = None
         self._alarmed = False
         self._stopped = False
+        self._mending: tuple[frozenset[PeerId], int, Millis] | None = None
 
     def start(self, now: Millis) -> None:
         """Begin. The first beat comes at once, the others a BEAT apart from a random moment on."""
@@ -83,6 +81,14 @@ class Upkeep:
         overlay = self._overlay
         if overlay.around.view.version != self._seen_version and overlay.choose_at is None:
             overlay.choose_at = Millis(now + CHOOSE_AFTER)
+
+    def mend(self, peers: frozenset[PeerId], links: int, until: Millis) -> None:
+        """Open this many own links to some of these peers, within the limits of own links, until this moment at most.
+
+        They are the far side of a weak cut (DESIGN section 3.6); whom among them the slots' hash decides.
+        """
+        across = sum(link.peer in peers for link in self._own())
+        self._mending = (peers, across + links, until)
 
     def tick(self, now: Millis) -> list[Word]:
         """Do what is due."""
@@ -115,6 +121,7 @@ class Upkeep:
         out += self._guests(now)
         out += self._unconfirmed(now)
         out += self._annoying(now)
+        out += self._eclipse(now)
         out += self._hand_back(now)
         out += self._reseed(now)
         out += self._exhausted()
@@ -151,7 +158,26 @@ class Upkeep:
                 out += self._fill(slot, pool, now)
         if room > 0:
             out += self._unlisted(own, now)
+            out += self._mend(now)
         return out
+
+    def _mend(self, now: Millis) -> list[Word]:
+        """Dial one peer across a weak cut: an own link more than usual, which then stays like any other."""
+        overlay, mending = self._overlay, self._mending
+        if mending is None:
+            return []
+        peers, goal, until = mending
+        if now >= until:
+            self._mending = None
+            return []
+        own, free = self._own(), overlay.slots.free(now)
+        listed = len(overlay.links.of_kind(LinkKind.LISTED))
+        across = sum(link.peer in peers for link in own)  # those being set up count: one that fails is dialled again
+        if across >= goal or not free or len(own) >= overlay.slots.limit(self._age(now)):
+            return []
+        if listed >= overlay.config.cap:
+            return []
+        return self._fill(free[0], [peer for peer in self._pool(own, now, wanted=2) if peer in peers], now)
 
     def _pool(self, own: list[Link], now: Millis, *, wanted: int) -> list[PeerId]:
         overlay, config = self._overlay, self._overlay.config
@@ -170,15 +196,12 @@ class Upkeep:
             now=overlay.around.mesh_time(now),
         )
         return candidates(
-            overlay.around.view, situation, wanted=wanted, unwanted=lambda peer: overlay.unwanted(peer, now)
+            overlay.around.view, situation, wanted=wanted, unwanted=overlay.unwanted_now(now).__contains__
         )
 
     def _fill(self, slot: int, pool: list[PeerId], now: Millis) -> list[Word]:
         overlay = self._overlay
-        for _ in range(CHOICES_MAX):
-            peer = overlay.slots.first(slot, pool)
-            if peer is None:
-                return []
+        for peer in overlay.slots.best(slot, pool, CHOICES_MAX):
             pool.remove(peer)
             guest = overlay.links.up(peer)
             if guest is not None:
@@ -187,6 +210,7 @@ class Upkeep:
             if overlay.around.has_route(peer, now):
                 overlay.slots.hold(slot, peer)
                 return overlay.setup.dial(peer, LinkKind.LISTED, slot, now)
+            overlay.trace.unroutable(peer, LinkKind.LISTED, now)
         return []
 
     def _unlisted(self, own: list[Link], now: Millis) -> list[Word]:
@@ -194,7 +218,7 @@ class Upkeep:
         overlay, config = self._overlay, self._overlay.config
         held = [link for link in overlay.links.of_kind(LinkKind.UNLISTED) if link.outbound]
         listed = len(overlay.links.listed())
-        if len(held) >= config.unlisted_own or listed < config.own_core or len(overlay.around.view) < UNLISTED_FROM:
+        if len(held) >= config.unlisted_own or listed < config.own_core or len(overlay.around.view) < config.unlisted_from:
             return []
         pool = self._pool(own, now, wanted=8)
         for peer in overlay.rng.sample(pool, min(CHOICES_MAX, len(pool))):
@@ -220,7 +244,7 @@ class Upkeep:
     def _reseed(self, now: Millis) -> list[Word]:
         """Once a day one core slot chooses anew; never under an alarm."""
         overlay = self._overlay
-        if self._reseed_at is None or now < self._reseed_at or self._alarmed:
+        if self._reseed_at is None or now < self._reseed_at or self._alarmed or overlay.eclipse.alarmed:
             return []
         self._reseed_at = Millis(now + overlay.config.reseed)
         own = [link for link in overlay.links.listed() if link.outbound and link.moved_slot is not None]
@@ -258,6 +282,16 @@ class Upkeep:
         overlay.replaced += 1
         overlay.watch.avoid(peer, overlay.around.mesh_time(now))
         return overlay.end(listed[peer], "annoying", now)
+
+    def _eclipse(self, now: Millis) -> list[Word]:
+        """Compare the map with unlisted neighbours now and then; raise the alarm when they know what nobody told."""
+        overlay = self._overlay
+        mesh_now = overlay.around.mesh_time(now)
+        unlisted = [link.peer for link in overlay.links.all_up() if link.kind is LinkKind.UNLISTED and link.outbound]
+        peer = overlay.eclipse.next_peer([peer for peer in unlisted if peer is not None], mesh_now)
+        out: list[Word] = [] if peer is None else [Compare(peer)]
+        alarm = overlay.eclipse.judge(mesh_now)
+        return out if alarm is None else [*out, alarm]
 
     # --- guests and first contact ----------------------------------------------------------------------------------
 
