@@ -28,7 +28,9 @@ def _token_options(command: click.decorators.FC) -> click.decorators.FC:
         help="File of the node's admin token (default: rpc.token in the data directory).",
     )
     datadir = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")
-    network = click.option("--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True)
+    network = click.option(
+        "--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True, help="Network of the node."
+    )
     return network(datadir(token(command)))
 
 

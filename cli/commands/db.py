@@ -25,7 +25,9 @@ def _place_options(command: Handler) -> Handler:
     command = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")(
         command
     )
-    return click.option("--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True)(command)
+    return click.option(
+        "--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True, help="Network of the node."
+    )(command)
 
 
 def _database(datadir: str, network: str) -> Path:

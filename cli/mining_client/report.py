@@ -107,7 +107,7 @@ class JsonReporter:
 
     def silent(self, reason: str, wait_seconds: float) -> None:
         """Tell of the node's silence."""
-        self._tell("silent", reason=reason, retryIn=round(wait_seconds, 3))
+        self._tell("silent", reason=reason, waitSeconds=round(wait_seconds, 3))
 
     def status(self, statistics: SessionStatistics) -> None:
         """Tell the counters."""
