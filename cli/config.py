@@ -71,6 +71,13 @@ class NodeConfig:
         False, "Go by this machine's clock and mine without company: for the first nodes of a network."
     )
 
+    map_hops: int = _setting(
+        0,
+        "Hops up to which peers stand on the map of a small device, with a sample of the others; 0: all.",
+        low=0,
+        high=8,
+    )
+
     rpc_host: str = _setting("127.0.0.1", "Address of the JSON-RPC and its WebSocket (/ws); empty: no RPC.")
     rpc_port: int = _setting(8545, "Port of the JSON-RPC.", low=0, high=65535)
     rpc_hosts: tuple[str, ...] = _setting(

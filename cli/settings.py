@@ -62,6 +62,7 @@ def mesh_config(config: NodeConfig, params: ChainParams) -> MeshConfig:
         id_difficulty=params.id_difficulty,
         rendezvous_url=config.rendezvous_url or None,
         bootstraps=config.bootstrap,
+        map_hops=config.map_hops,
         # The nodes of a devnet share one machine's clock, and are too few to agree on another.
         trust_own_clock=config.trust_own_clock or params.name == "devnet",
     )

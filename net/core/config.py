@@ -40,6 +40,10 @@ class MeshConfig:
     tags: tuple[int, int, int] = (0, 0, 0)
     """Failure domains in the own record: operator, country, release; each below 2^16, 0 for not told."""
 
+    map_hops: int = 0
+    """Keep only records of peers within this many hops on the own map, and a hash sample of the others; 0: all. For
+    devices with little memory; see `net.core.map.horizon`."""
+
     own_core: int = 6
     """Own links always kept."""
     own_max: int = 8
@@ -81,7 +85,9 @@ class MeshConfig:
     moves_per_minute: int = 8
     """Refused or failed slots that may move on to their next hash, a minute."""
     unlisted_own: int = 2
-    """Own unlisted links (eclipse alarm), kept from UNLISTED_FROM peers on the map upwards."""
+    """Own unlisted links (eclipse alarm), kept from `unlisted_from` peers on the map upwards."""
+    unlisted_from: int = 64
+    """Peers on the map from which unlisted links are kept: in a small network every link is listed anyway."""
     unlisted_accepted: int = 4
     """Unlisted links accepted."""
     anchors: int = 64
@@ -103,5 +109,7 @@ class MeshConfig:
             raise ConfigError(f"uplink_class is {self.uplink_class}, not in 0..15")
         if any(not 0 <= tag <= 0xFFFF for tag in self.tags):
             raise ConfigError("tags are numbers below 65536")
+        if self.map_hops < 0:
+            raise ConfigError(f"map_hops is {self.map_hops}, not 0 (all) or more")
         if not 1 <= self.own_core <= self.own_max <= self.own_young <= self.cap <= self.cap_heal:
             raise ConfigError("own_core <= own_max <= own_young <= cap <= cap_heal does not hold")

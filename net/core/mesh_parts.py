@@ -17,6 +17,7 @@ from net.core.guard.guard import Guard
 from net.core.identity.identity import Identity
 from net.core.map.checks import Checks
 from net.core.map.gossip import Gossip
+from net.core.map.horizon import Horizon
 from net.core.map.loading import reread_from
 from net.core.map.own import OWN_BLOB
 from net.core.map.peer_map import PeerMap
@@ -73,13 +74,17 @@ def assemble(
     relayed = {
         spec.number: RelayTopic(spec.max_bytes, spec.priority, spec.max_pending) for spec in topics if spec.relayed
     }
-    peer_map = PeerMap(entropy(8), reread_from(archive, checks.decode))
+    horizon = Horizon(identity.peer, config.map_hops, entropy(16)) if config.map_hops else None
+    keeps = horizon.keeps if horizon is not None else None
+    peer_map = PeerMap(entropy(8), reread_from(archive, checks.decode), keeps=keeps)
     clock = MeshClock(trusted=config.trust_own_clock)
     guard = _restored(BANS_BLOB, blobs, Guard)
     network = Hash32(config.network_id)
 
     def make_gossip(stored: bytes) -> Gossip:
-        return Gossip(network, identity, peer_map, archive, checks, rng=rng, entropy=entropy, stored=stored)
+        return Gossip(
+            network, identity, peer_map, archive, checks, rng=rng, entropy=entropy, stored=stored, horizon=horizon
+        )
 
     gossip = _restored(OWN_BLOB, blobs, make_gossip)
     known = any(origin != identity.peer for origin, _ in archive.items())

@@ -50,6 +50,9 @@ FINGERPRINTS_MAX = 4
 KEEP = Millis(10_000)
 """How long sums and the order of ids are kept: a session's questions follow within seconds."""
 
+AWAY = Millis(3_600_000)
+"""How long a small device tells others not to ask it for ranges: the longest the message can say."""
+
 BUSY = Millis(1_000)
 """How long a neighbour shall wait when a budget is spent."""
 
@@ -104,6 +107,10 @@ class Serving:
         if self._order is None or self._order[0] <= now - KEEP:
             self._order = (now, self._map.ids())
         return self._order[1]
+
+    def away(self, peer: PeerId, session: int) -> ToPeer:
+        """Send a neighbour to others for good: a small device holds no range in full."""
+        return _answer(peer, Busy(session, AWAY))
 
     def compare(self, peer: PeerId, ask: Compare, now: Millis) -> list[ToPeer]:
         """Tell where the neighbour's summaries differ from ours."""

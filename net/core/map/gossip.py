@@ -16,6 +16,7 @@ from net.core.map._seen import Seen
 from net.core.map._spread import Spread, record_frames
 from net.core.map.checks import Checks
 from net.core.map.effects import MapEffect
+from net.core.map.horizon import NO_FINGERPRINT, Horizon
 from net.core.map.own import OwnLink, OwnRecord, Signing, Verdict
 from net.core.map.peer_map import PeerMap
 from net.core.map.refusal import Refusal
@@ -57,12 +58,15 @@ class Gossip:
         rng: Random,
         entropy: Callable[[int], bytes],
         stored: bytes = b"",
+        horizon: Horizon | None = None,
     ) -> None:
-        """`stored` is the last Persist blob named `own.OWN_BLOB`; raises `Malformed` when it is damaged.
+        """`stored` is the last Persist blob named `own.OWN_BLOB`; raises `Malformed` when it is damaged. `horizon` is
+        that of a small device, whose `keeps` the map was given.
 
         The archived own record, if any, must be this identity's; the map is filled by `loading.load_archive` before.
         """
         self.map = peer_map
+        self.horizon = horizon
         self._network = network
         self._me = identity.peer
         self._archive = archive
@@ -114,7 +118,8 @@ class Gossip:
                 case FrameKind.RECORDS:
                     return self._records(peer, decode_records(body), now)
                 case FrameKind.RECORDS_HAVE:
-                    self._pulls.heard(peer, decode_have(body), self.map, self.spread.heard, now)
+                    names = [name for name in decode_have(body) if self.map.admits(name.prefix)]
+                    self._pulls.heard(peer, names, self.map, self.spread.heard, now)
                     return []
                 case FrameKind.RECORDS_WANT:
                     return self._serve(peer, body)
@@ -434,8 +439,13 @@ class Gossip:
             self._own.deadline(),
             self.backlog.deadline(),
             self._sweep_at,
+            self.horizon.deadline() if self.horizon is not None else None,
         )
-        return min((at for at in times if at is not None), default=None)
+        earliest: Millis | None = None
+        for at in times:  # asked after every frame: a loop costs a third of min over a generator
+            if at is not None and (earliest is None or at < earliest):
+                earliest = at
+        return earliest
 
     def tick(self, now: Millis) -> list[MapEffect]:
         """Do what is due: sign, let waiting records through, pull, check in the background, sweep, flush."""
@@ -454,6 +464,9 @@ class Gossip:
         effects += self.backlog.tick(now)
         if self._sweep_at is not None and now >= self._sweep_at:
             effects += self._sweep(now)
+        if self.horizon is not None:
+            near = self.spread.peers()
+            effects += self.horizon.tick(self.map, self._archive, self._checks.decode, near, self._rng, now)
         return [*effects, *self.spread.flush(now)]
 
     def _sweep(self, now: Millis) -> list[MapEffect]:
@@ -467,7 +480,7 @@ class Gossip:
 
     def fingerprint(self) -> bytes:
         """Return the 16 bytes that pings carry: equal for equal maps."""
-        return self.map.fingerprint.to_bytes(16, "big")
+        return self.map.fingerprint.to_bytes(16, "big") if self.horizon is None else NO_FINGERPRINT
 
     def statistics(self) -> GossipStatistics:
         """Return the counters."""

@@ -52,9 +52,16 @@ class PeerMap:
     """The map itself, a `MapView`. One writer: the gossip machine (and who loads a snapshot)."""
 
     def __init__(
-        self, secret: bytes, reread: Reread, *, max_peers: int = MAX_PEERS, snapshot: bytes | None = None
+        self,
+        secret: bytes,
+        reread: Reread,
+        *,
+        max_peers: int = MAX_PEERS,
+        snapshot: bytes | None = None,
+        keeps: Callable[[bytes], bool] | None = None,
     ) -> None:
-        """`secret` is 8 bytes of entropy that key the index; `reread` gives archived records back.
+        """`secret` is 8 bytes of entropy that key the index; `reread` gives archived records back; `keeps` tells by
+        prefix which newcomers are taken (None: all).
 
         Raises `Malformed` when a snapshot is given that is damaged: start without it and load the archive.
         """
@@ -64,6 +71,7 @@ class PeerMap:
         self._waiting = Waiting(self._rows.seq)
         self._reread = reread
         self._max_peers = max_peers
+        self._keeps = keeps
         self._alive = 0
         self._expelled: dict[PeerId, Millis] = {}
         self.version = 0
@@ -101,6 +109,8 @@ class PeerMap:
                 return Refusal.DUPLICATE if seq == held else Refusal.STALE
         elif rows.used - len(rows.free) >= self._max_peers:
             return Refusal.FULL
+        elif self._keeps is not None and not self._keeps(peer[:PREFIX_BYTES]):
+            return Refusal.BEYOND
         if not epoch_valid(peer, record.epoch, seq):
             return Refusal.EPOCH
         return None
@@ -361,6 +371,10 @@ class PeerMap:
         """Return the signing time of the record held, None if none."""
         row = self._live(peer)
         return self._rows.seq(row) if row >= 0 else None
+
+    def admits(self, prefix: bytes) -> bool:
+        """Tell whether a record under this prefix would find a place: it has one, or newcomers like it are kept."""
+        return self._keeps is None or self._rows.by_prefix(prefix) >= 0 or self._keeps(prefix)
 
     def held_seq(self, prefix: bytes) -> Millis | None:
         """Return the `seq` held or buried for the first id with this prefix, None if there is none."""

@@ -15,8 +15,9 @@ from net.core.effects import Priority
 from net.core.map._fingerprints import Fingerprints, equal_parts, merged
 from net.core.map._serving import Serving
 from net.core.map._spread import record_frames
-from net.core.map.effects import MapEffect
+from net.core.map.effects import Compared, MapEffect
 from net.core.map.gossip import Gossip
+from net.core.map.horizon import NO_FINGERPRINT
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
@@ -65,6 +66,9 @@ QUESTIONS_MAX = 512
 SESSIONS_MAX = 4
 """Most comparisons under way at once; each holds sums of the whole map."""
 
+MISSING_MAX = 4_096
+"""Most missing records that the report of one comparison names."""
+
 MISMATCH_FOR = Millis(20_000)
 """A neighbour's fingerprint that differs for this long calls for a comparison: records on their way explain less."""
 
@@ -102,6 +106,7 @@ class _Comparison:
     open: int = 0
     questions: int = 0
     heard_at: Millis = Millis(0)
+    missing: list[Item] = field(default_factory=list)
 
 
 class Reconciler:
@@ -113,6 +118,8 @@ class Reconciler:
         """`joining`: whether to fetch the whole map; else one from disk is compared with WITNESSES neighbours."""
         self._gossip = gossip
         self._map = gossip.map
+        self._whole = gossip.horizon is None
+        """A small device's part of the map is neither compared nor served."""
         self._archive = archive
         self._rng = rng
         self._entropy = entropy
@@ -140,7 +147,8 @@ class Reconciler:
     def witnessed(self) -> bool:
         """Whether every part has also been compared with WITNESSES neighbours; that once true stays so."""
         if not self._witnessed:
-            self._witnessed = all(part.fetched and len(part.witnesses) >= WITNESSES for part in self._parts)
+            enough = WITNESSES if self._whole else 0
+            self._witnessed = all(part.fetched and len(part.witnesses) >= enough for part in self._parts)
         return self._witnessed
 
     def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
@@ -171,7 +179,7 @@ class Reconciler:
 
     def heard_fingerprint(self, peer: PeerId, fingerprint: bytes, now: Millis) -> list[MapEffect]:
         """Take the map fingerprint of a neighbour's ping; a lasting difference begins a comparison."""
-        if fingerprint == self._gossip.fingerprint():
+        if fingerprint in (self._gossip.fingerprint(), NO_FINGERPRINT):
             self._mismatch.pop(peer, None)
             return []
         since = self._mismatch.setdefault(peer, now)
@@ -189,6 +197,8 @@ class Reconciler:
         try:
             if kind is FrameKind.RANGE_ASK:
                 ask = decode_range_ask(body)
+                if not self._whole:
+                    return [self._serving.away(peer, ask.session)]
                 if isinstance(ask, Fetch):
                     return list(self._serving.fetch(peer, ask, now))
                 return list(self._serving.compare(peer, ask, now))
@@ -250,7 +260,9 @@ class Reconciler:
     def _mend(self, session: _Comparison, listed: Items) -> list[MapEffect]:
         """Ask for what we miss in a listed range and send what the neighbour misses."""
         peer, theirs = session.peer, {item.prefix: item.seq for item in listed.items}
-        wanted = [_name(item) for item in listed.items if self._misses(item)]
+        missing = [item for item in listed.items if self._misses(item)]
+        session.missing += missing[: MISSING_MAX - len(session.missing)]
+        wanted = [_name(item) for item in missing]
         span = session.sums.span(listed.range)
         spare: list[bytes] = []
         for at in span:
@@ -275,7 +287,11 @@ class Reconciler:
 
     def _begin(self, peer: PeerId, parts: list[Range], now: Millis) -> list[MapEffect]:
         self._stale = True
-        if len(self._comparisons) >= SESSIONS_MAX or any(one.peer == peer for one in self._comparisons.values()):
+        if (
+            not self._whole
+            or len(self._comparisons) >= SESSIONS_MAX
+            or any(one.peer == peer for one in self._comparisons.values())
+        ):
             return []
         sums = Fingerprints(self._map, self._entropy(16))
         waiting = [sums.summary(part) for part in merged(parts)]
@@ -294,6 +310,7 @@ class Reconciler:
             effects.append(_ask(session.peer, Compare(number, session.sums.salt, tuple(chunk))))
         if not session.open:
             del self._comparisons[number]
+            effects.append(Compared(session.peer, tuple(session.missing)))
             for part in self._parts:
                 if any(done.low <= part.range.low and part.range.last <= done.last for done in session.parts):
                     part.witnesses.add(session.peer)

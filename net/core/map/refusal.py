@@ -21,6 +21,8 @@ class Refusal(Enum):
     """Names another birth than the one held: with it a proof of equivocation."""
     EXPELLED = "expelled"
     """The origin equivocated and stays out until its next id epoch."""
+    BEYOND = "beyond"
+    """The peer lies beyond what this node keeps of the map."""
     EPOCH = "epoch"
     """Its proof of work is neither for the epoch it was signed in nor for the one before."""
     FULL = "full"

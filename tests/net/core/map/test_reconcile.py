@@ -255,7 +255,7 @@ def test_lasting_differences_of_fingerprints_begin_a_comparison_now_and_then() -
     begun = []
     for second in range(0, 300, 5):
         now = Millis(START + second * 1000)
-        if one.reconciler.heard_fingerprint(A, bytes(16), now):
+        if one.reconciler.heard_fingerprint(A, bytes([1]) * 16, now):
             begun.append(second * 1000)
             one.reconciler._comparisons.clear()
     assert begun[0] == MISMATCH_FOR
