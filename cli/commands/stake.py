@@ -21,6 +21,7 @@ from cli.commands.paying import (
     wallet_option,
     yes_option,
 )
+from cli.wallet.transactions import CHAIN_IDS
 
 COUNTED_BLOCKS = 1_024
 """Default of `--blocks`: about a day and a half of mainnet."""
@@ -72,6 +73,37 @@ def key_show(file: Path, as_json: bool) -> None:
 
     public = "0x" + find_validator_key(file).public.hex()
     click.echo(json.dumps({"validatorKey": public, "file": str(file)}) if as_json else public)
+
+
+@key_group.command("prove")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--owner", required=True, help="Account that will deposit, and own the stake.")
+@click.option("--network", type=click.Choice(tuple(CHAIN_IDS)), required=True, help="Network of the deposit.")
+@key_password_option
+@json_option
+def key_prove(file: Path, owner: str, network: str, key_password_file: Path | None, as_json: bool) -> None:
+    """Prove to the chain that OWNER holds the key: what a deposit by any other wallet needs.
+
+    Prints the staking account, the two arguments of its `deposit`, and the whole call for wallets that take hex data.
+    Nothing is sent, and nobody but OWNER can use the proof.
+    """
+    from chain.staking_abi import encode_deposit
+    from chain.staking_registry import SYSTEM_ADDRESS
+    from cli.staking.keys import find_validator_key, prove_possession, unlock_validator_key
+    from cli.wallet.addresses import format_address, parse_address
+    from cli.wallet.secrets_in import password
+
+    depositor = parse_address(owner)
+    found = find_validator_key(file)
+    secret = password(key_password_file, f"Password of {file}", flag="--key-password-file")
+    proof = prove_possession(unlock_validator_key(found, secret), CHAIN_IDS[network], depositor)
+    facts = {
+        "to": format_address(SYSTEM_ADDRESS),
+        "validatorKey": "0x" + found.public.hex(),
+        "proof": "0x" + proof.hex(),
+        "data": "0x" + encode_deposit(found.public, proof).hex(),
+    }
+    click.echo(json.dumps(facts) if as_json else "\n".join(f"{name:<13} {text}" for name, text in facts.items()))
 
 
 @stake_command.command("deposit")

@@ -16,6 +16,7 @@ from chain.staking_registry import Registry
 from cli.datadir import DataDir
 from cli.exit_codes import ExitCode
 from cli.main import cli, exit_code_of
+from cli.rpc_client import RpcClient, RpcRefused
 from cli.staking.keys import write_validator_key
 from cli.wallet.addresses import format_address, parse_address
 from cli.wallet.errors import BadKeyFile, CallRefused, InsufficientFunds, WrongPassword
@@ -172,3 +173,23 @@ async def test_a_key_is_made_once_and_shown_without_password(desk: Desk, tmp_pat
     shown = CliRunner().invoke(cli, ["stake", "key", "show", str(tmp_path / "new")])
     assert shown.output.strip() == json.loads(made.output)["validatorKey"]
     assert CliRunner().invoke(cli, words).exit_code != 0
+
+
+async def test_a_proof_lets_another_wallet_deposit(desk: Desk, key_file: Path) -> None:
+    words = ["stake", "key", "prove", str(key_file), "--owner", RICH, "--network", "devnet"]
+    words += ["--key-password-file", str(desk.password_file)]
+    made = CliRunner().invoke(cli, [*words, "--json"])
+    facts = json.loads(made.stdout)
+    assert facts["validatorKey"][2:] in facts["data"]
+    assert facts["proof"][2:] in facts["data"]
+    deposit = {"from": RICH, "to": facts["to"], "data": facts["data"], "value": hex(COIN)}
+    other = format_address(address_of_key(DEVNET_KEYS[1]))
+
+    def try_it(call: dict[str, str]) -> object:
+        return RpcClient(desk.url).call("eth_call", call, "latest")
+
+    assert await asyncio.to_thread(try_it, deposit) == "0x"
+    with pytest.raises(RpcRefused, match="the proof does not show that you hold the validator key"):
+        await asyncio.to_thread(try_it, {**deposit, "from": other})
+    text = CliRunner().invoke(cli, words).stdout
+    assert [line.split()[0] for line in text.splitlines()] == list(facts)
