@@ -2,10 +2,7 @@
 import { spawn } from "node:child_process";
 import { FIRST, EXACT, SHORT, STAKE, VALUE, check, finish, refusal, require, task, whilePending } from "./checks.mjs";
 
-const PROGRAM = new URL(
-  `node_modules/@foundry-rs/cast-linux-${process.arch === "arm64" ? "arm64" : "amd64"}/bin/cast`,
-  import.meta.url,
-).pathname;
+const PROGRAM = new URL("node_modules/@foundry-rs/cast-linux-amd64/bin/cast", import.meta.url).pathname;
 const { address, receiver: to } = task;
 const staking = task.staking.address;
 const key = ["--private-key", task.privateKey];
