@@ -15,7 +15,7 @@ from net.core.effects import Priority
 from net.core.map._fingerprints import Fingerprints, equal_parts, merged
 from net.core.map._serving import Serving
 from net.core.map._spread import record_frames
-from net.core.map.effects import Compared, MapEffect
+from net.core.map.effects import MapEffect
 from net.core.map.gossip import Gossip
 from net.core.map.horizon import NO_FINGERPRINT
 from net.core.ports import RecordArchive
@@ -66,9 +66,6 @@ QUESTIONS_MAX = 512
 SESSIONS_MAX = 4
 """Most comparisons under way at once; each holds sums of the whole map."""
 
-MISSING_MAX = 4_096
-"""Most missing records that the report of one comparison names."""
-
 MISMATCH_FOR = Millis(20_000)
 """A neighbour's fingerprint that differs for this long calls for a comparison: records on their way explain less."""
 
@@ -106,7 +103,6 @@ class _Comparison:
     open: int = 0
     questions: int = 0
     heard_at: Millis = Millis(0)
-    missing: list[Item] = field(default_factory=list)
 
 
 class Reconciler:
@@ -260,9 +256,7 @@ class Reconciler:
     def _mend(self, session: _Comparison, listed: Items) -> list[MapEffect]:
         """Ask for what we miss in a listed range and send what the neighbour misses."""
         peer, theirs = session.peer, {item.prefix: item.seq for item in listed.items}
-        missing = [item for item in listed.items if self._misses(item)]
-        session.missing += missing[: MISSING_MAX - len(session.missing)]
-        wanted = [_name(item) for item in missing]
+        wanted = [_name(item) for item in listed.items if self._misses(item)]
         span = session.sums.span(listed.range)
         spare: list[bytes] = []
         for at in span:
@@ -310,7 +304,6 @@ class Reconciler:
             effects.append(_ask(session.peer, Compare(number, session.sums.salt, tuple(chunk))))
         if not session.open:
             del self._comparisons[number]
-            effects.append(Compared(session.peer, tuple(session.missing)))
             for part in self._parts:
                 if any(done.low <= part.range.low and part.range.last <= done.last for done in session.parts):
                     part.witnesses.add(session.peer)
