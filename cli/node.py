@@ -255,7 +255,7 @@ class Node:
         for listener in (self._watch, self._tickets, self._mining, self):
             if listener is not None:
                 self._chain.listen(listener)
-        self._node_facts = NodeFacts(params, self._started_at, self._exchange, self._roles)
+        self._node_facts = NodeFacts(params, self._started_at, self._exchange, self._roles, self._watch.alarms)
         self._rpc = self._make_rpc()
         self._metrics = self._make_metrics()
 
@@ -308,6 +308,7 @@ class Node:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self._disk.archive.flush()
+            self._watch.clock_error(Millis(self._clock() - self._driver.mesh_time()))
 
     def _make_rpc(self) -> RpcServer | None:
         if not self._config.rpc_host:

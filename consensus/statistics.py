@@ -31,6 +31,11 @@ DEEP_REORGANISATION = 20
 CLOCK_ERROR_MAX = Millis(1_000)
 """A clock that is off by more sees blocks ripen too early or too late."""
 
+DEEP_HOLDS_FOR = 100
+"""Blocks for which a deep reorganisation stays an alarm: three hours, long enough to be seen."""
+
+_KINDS = ("clock_error", "deep_reorganisation", "hash_rate_fell")
+
 _TAIL = 64
 """Blocks remembered past the long window, so that undone blocks give way to those before them."""
 
@@ -62,6 +67,8 @@ class ConsensusStatistics:
     """The same over the last thousand."""
     alarms: tuple[str, ...]
     """Kinds of the alarms that hold now."""
+    alarms_begun: tuple[tuple[str, int], ...]
+    """How often each kind of alarm began since the start, sorted by kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,8 @@ class ConsensusMonitor:
         self._params = params
         self._blocks: deque[_Seen] = deque(maxlen=LONG_WINDOW + _TAIL)
         self._holding: dict[str, str] = {}
+        self._begun = dict.fromkeys(_KINDS, 0)
+        self._deep_until = 0
 
     def applied(self, block: ChainedHeader) -> list[ConsensusAlarm]:
         """Take the next canonical block; returns the alarms that begin with it."""
@@ -98,6 +107,8 @@ class ConsensusMonitor:
                 exposure=_exposure(self._params, block, interval),
             )
         )
+        if block.height >= self._deep_until:
+            self._holding.pop("deep_reorganisation", None)
         return self._check_seals()
 
     def undone(self, blocks: int, from_height: int) -> list[ConsensusAlarm]:
@@ -106,7 +117,10 @@ class ConsensusMonitor:
             self._blocks.pop()
         if blocks <= DEEP_REORGANISATION:
             return []
-        return [ConsensusAlarm("deep_reorganisation", f"{blocks} blocks were undone, down to height {from_height}")]
+        self._deep_until = from_height + blocks + DEEP_HOLDS_FOR
+        self._holding.pop("deep_reorganisation", None)  # each one is told, also while the last is remembered
+        text = f"{blocks} blocks were undone, down to height {from_height}"
+        return self._hold("deep_reorganisation", text, holds=True)
 
     def clock_error(self, error: Millis) -> list[ConsensusAlarm]:
         """Take the mesh clock's estimate of the local clock's error, signed."""
@@ -126,7 +140,12 @@ class ConsensusMonitor:
             seal_bits_short=sum(seen.bits for seen in short) / (65536 * len(short)) if short else 0.0,
             seal_bits_long=sum(seen.bits for seen in recent) / (65536 * count) if count else 0.0,
             alarms=tuple(self._holding),
+            alarms_begun=tuple(sorted(self._begun.items())),
         )
+
+    def alarms(self) -> tuple[ConsensusAlarm, ...]:
+        """Return the alarms that hold now."""
+        return tuple(ConsensusAlarm(kind, text) for kind, text in self._holding.items())
 
     def _check_seals(self) -> list[ConsensusAlarm]:
         recent = [seen.bits for seen in islice(reversed(self._blocks), LONG_WINDOW)]
@@ -143,6 +162,7 @@ class ConsensusMonitor:
             return []
         begins = kind not in self._holding
         self._holding[kind] = text
+        self._begun[kind] += begins
         return [ConsensusAlarm(kind, text)] if begins else []
 
 

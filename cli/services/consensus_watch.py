@@ -1,6 +1,7 @@
 """Watches the canonical chain for the alarms of DESIGN section 5, and says so in the log."""
 
 import logging
+from collections.abc import Mapping
 
 from chain.params import ChainParams
 from chain.primitives.units import Millis
@@ -44,6 +45,10 @@ class ConsensusWatch:
     def statistics(self) -> ConsensusStatistics:
         """Return the state of now, alarms that hold included."""
         return self._monitor.statistics()
+
+    def alarms(self) -> Mapping[str, str]:
+        """Return the texts of the alarms that hold now, by kind."""
+        return {alarm.kind: alarm.text for alarm in self._monitor.alarms()}
 
     def _tell(self, alarms: list[ConsensusAlarm]) -> None:
         for alarm in alarms:

@@ -82,11 +82,13 @@ class NodeFacts:
         started_at: Millis,
         exchange: ExchangeService,
         roles: Callable[[], Mapping[str, bool]],
+        alarms: Callable[[], Mapping[str, str]],
     ) -> None:
         self._params = params
         self._started_at = started_at
         self._exchange = exchange
         self._roles = roles
+        self._alarms = alarms
 
     @property
     def params(self) -> ChainParams:
@@ -113,6 +115,10 @@ class NodeFacts:
     def roles(self) -> Mapping[str, bool]:
         """Return what the node does besides following."""
         return self._roles()
+
+    def alarms(self) -> Mapping[str, str]:
+        """Return what the operator should know now."""
+        return self._alarms()
 
 
 class NetworkFacts:

@@ -1,7 +1,6 @@
 """Where the mesh's effects for applications fan out: the exchange, tickets, subscribers, the log."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable
 from typing import assert_never
 
@@ -34,8 +33,6 @@ class Hub:
         self._tickets: TicketService | None = None
         self._links_changed: Callable[[], None] = lambda: None
         self._alarm: Callable[[Alarm], None] = lambda _alarm: None
-        self.alarms: Counter[str] = Counter()
-        """Alarms since the start by kind, for metrics."""
 
     def connect(
         self,
@@ -71,7 +68,6 @@ class Hub:
             case MapEvent():
                 self._events.map_event(effect)
             case Alarm():
-                self.alarms[effect.kind] += 1
                 self._alarm(effect)
             case _:
                 assert_never(effect)

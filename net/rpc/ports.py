@@ -131,6 +131,9 @@ class NodeFacts(Protocol):
     def roles(self) -> Mapping[str, bool]:
         """Return what the node does besides following: `mining`, `staking`, `rendezvous`."""
 
+    def alarms(self) -> Mapping[str, str]:
+        """Return what the operator should know now, a sentence by kind of alarm."""
+
 
 @dataclass(frozen=True, slots=True)
 class PeerFact:

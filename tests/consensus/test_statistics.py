@@ -6,6 +6,7 @@ import pytest
 from chain.block import ChainedHeader
 from chain.primitives.units import LogTarget, Millis
 from consensus.statistics import (
+    DEEP_HOLDS_FOR,
     LEAST_HISTORY,
     LONG_WINDOW,
     SHORT_WINDOW,
@@ -64,7 +65,15 @@ def test_deep_reorganisations_and_clock_errors_alarm() -> None:
     assert [alarm.kind for alarm in monitor.clock_error(Millis(-1_001))] == ["clock_error"]
     assert monitor.clock_error(Millis(-1_002)) == []
     assert monitor.clock_error(Millis(0)) == []
-    assert monitor.statistics().alarms == ()
+    assert monitor.statistics().alarms == ("deep_reorganisation",)
+    (deep,) = monitor.alarms()
+    assert "21 blocks were undone, down to height 19" in deep.text
+    for height in range(19, 19 + 21 + DEEP_HOLDS_FOR):
+        monitor.applied(block(height, bits=0))
+        assert monitor.alarms() == (deep,)
+    monitor.applied(block(19 + 21 + DEEP_HOLDS_FOR, bits=0))
+    assert monitor.alarms() == ()
+    assert dict(monitor.statistics().alarms_begun) == {"clock_error": 1, "deep_reorganisation": 1, "hash_rate_fell": 0}
 
 
 def test_the_hash_rate_is_found_from_the_seals() -> None:

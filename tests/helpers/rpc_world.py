@@ -102,6 +102,9 @@ class FakeNode:
     def roles(self) -> Mapping[str, bool]:
         return {"mining": True, "staking": False}
 
+    def alarms(self) -> Mapping[str, str]:
+        return {"clock_error": "the clock is off"}
+
 
 class FakeMining:
     """Work that the test changes; every nonce that ends in zero is the best."""

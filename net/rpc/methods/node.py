@@ -60,6 +60,7 @@ class NodeMethods:
             "peersOut": sum(peer.outbound for peer in neighbours),
             "map": {"peers": peers, "links": links},
             "pool": {"pending": counts.pending, "queued": counts.queued},
+            "alarms": dict(parts.node.alarms()),
             "hashRate": None if parts.mining is None else round(parts.mining.state().hash_rate, 1),
         }
 
@@ -191,6 +192,7 @@ def node_methods(services: Services) -> list[Method]:
         peersOut=INTEGER,
         map=OBJECT,
         pool=OBJECT,
+        alarms=OBJECT,
         hashRate=nullable(NUMBER),
     )
     return [

@@ -93,6 +93,7 @@ CONSENSUS = Group(
         gauge("tickets", "ticket_blocks", "Blocks of the long window that carried a ticket."),
         gauge("seal_bits_short", "seal_short_log2", "Mean of log2(pow) less the target over ten blocks."),
         gauge("seal_bits_long", "seal_long_log2", "Mean of log2(pow) less the target over a thousand blocks."),
+        counter("alarms_begun", "alarms", "Alarms that began, by kind.", label="kind"),
     ),
 )
 
