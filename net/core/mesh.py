@@ -20,6 +20,8 @@ from net.core.effects import (
 )
 from net.core.guard.guard import Admission
 from net.core.guard.reputation import Ban
+from net.core.health.monitor import HealthStatistics
+from net.core.health.survey import Survey
 from net.core.identity.identity import Identity
 from net.core.map.checks import Checks, real_checks
 from net.core.map.gossip import KINDS as GOSSIP_KINDS
@@ -100,6 +102,7 @@ class Mesh:
         )
         parts.upkeep.start(now)
         parts.sources.start(now)
+        parts.health.start(now)
         self._clock_at = now
         return self.tick(now)
 
@@ -109,6 +112,7 @@ class Mesh:
         out = self._do(parts.gossip.stop(self.mesh_time(now)), now)
         out += self._do(parts.upkeep.stop(now), now)
         out.append(Persist(BANS_BLOB, parts.guard.snapshot()))
+        parts.health.stop()
         self._clock_at = None
         return out
 
@@ -131,6 +135,7 @@ class Mesh:
             parts.requests.deadline(),
             parts.guard.deadline(),
             parts.sources.deadline(),
+            parts.health.deadline(),
         ):
             if at is not None and at < earliest:
                 earliest = at
@@ -159,6 +164,8 @@ class Mesh:
             out += self._do(parts.requests.tick(now), now)
         if _due(parts.upkeep.deadline(), now):
             out += self._do(parts.upkeep.tick(now), now)
+        out += parts.health.tick(now)
+        self._mend()
         return out
 
     def _tick_clock(self, now: Millis) -> list[Said]:
@@ -300,6 +307,19 @@ class Mesh:
         """Refuse a `Requested`."""
         return self._do(self._parts.requests.refuse(request, reason), now)
 
+    def surveyed(self, survey: Survey, now: Millis) -> list[Effect]:
+        """Take the survey that `SurveyMap` asked for: alarms, and perhaps links across a weak cut."""
+        if self._clock_at is None:
+            return []
+        alarms = self._parts.health.surveyed(survey, now)
+        self._mend()
+        return self._do(alarms, now)
+
+    def _mend(self) -> None:
+        mending = self._parts.health.take_mending()
+        if mending is not None:
+            self._parts.upkeep.mend(mending.peers, mending.links, mending.until)
+
     def identity_renewed(self, identity: Identity, now: Millis) -> list[Effect]:
         """Take the identity with the proof of its new epoch; its id and key stay."""
         assert identity.peer == self._parts.identity.peer, "a renewed proof keeps the id"
@@ -345,6 +365,10 @@ class Mesh:
             for link in sorted(self._parts.overlay.links.all_up(), key=lambda link: link.peer or b"")
             if link.peer is not None and link.transport is not None
         )
+
+    def health(self) -> HealthStatistics | None:
+        """Return the figures of the last survey of the map, None before the first."""
+        return self._parts.health.statistics()
 
     def statistics(self) -> MeshStatistics:
         """Return the counters of all parts."""

@@ -14,6 +14,7 @@ from net.core.clock.mesh_clock import MeshClock
 from net.core.clock.sources import Sources
 from net.core.config import MeshConfig
 from net.core.guard.guard import Guard
+from net.core.health.monitor import HealthMonitor
 from net.core.identity.identity import Identity
 from net.core.map.checks import Checks
 from net.core.map.gossip import Gossip
@@ -54,6 +55,7 @@ class Parts:
     upkeep: Upkeep
     relay: Relay
     requests: Requests
+    health: HealthMonitor
 
 
 def assemble(
@@ -139,6 +141,7 @@ def assemble(
         upkeep=Upkeep(overlay),
         relay=relay,
         requests=requests,
+        health=HealthMonitor(identity.peer, peer_map, rng),
     )
 
 

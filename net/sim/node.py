@@ -29,9 +29,11 @@ from net.core.effects import (
     RequestFailed,
     Responded,
     Send,
+    SurveyMap,
     Validate,
     Verdict,
 )
+from net.core.health.survey import Survey
 from net.core.identity.identity import Identity, create_identity
 from net.core.mesh import Mesh
 from net.core.wire.frame import FRAME_MAX
@@ -208,6 +210,8 @@ class SimNode:
                 self.responses.append(effect)
             case Alarm(kind, text):
                 self.log.append((world.now, f"{kind}: {text}"))
+            case SurveyMap(shape):
+                world.at(world.now + 1, self._surveyed, world.surveys.survey(shape))
             case LinkUp(peer, kind, outbound):
                 self.log.append((world.now, f"up {peer.hex()[:8]} {kind.value} {'own' if outbound else 'inbound'}"))
             case LinkDown(peer, reason):
@@ -227,6 +231,10 @@ class SimNode:
             self._do(self.mesh.link_closed(link, "not an offer", self.world.now))
         else:
             self._do(self.mesh.answer_ready(link, answer, self.world.now))
+
+    def _surveyed(self, found: Survey) -> None:
+        if self.running:
+            self._do(self.mesh.surveyed(found, self.world.now))
 
     def _judge(self, key: bytes) -> None:
         if self.running:

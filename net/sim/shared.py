@@ -1,14 +1,20 @@
 """What simulated nodes share so that a large world fits one machine: equal bytes once, equal questions too."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
+from net.core.health.shape import Shape
+from net.core.health.survey import Survey, survey
 from net.core.map.checks import Checks, real_checks
 from net.core.wire.record import Record
 
 REMEMBERED_MAX = 200_000
 """Records whose decoding and signature are remembered; all are forgotten together past it."""
+
+SURVEYS_MAX = 64
+"""Surveys remembered; the oldest goes first."""
 
 
 class SharedChecks:
@@ -51,6 +57,23 @@ class SharedChecks:
         known = self._proved.get(name)
         if known is None:
             known = self._proved[name] = self._real.proof(peer, nonce, epoch)
+        return known
+
+
+class SharedSurveys:
+    """Surveys of the map with memory: what nodes with the same map ask is measured once."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[bytes, Survey] = OrderedDict()
+
+    def survey(self, shape: Shape) -> Survey:
+        """Return the survey of a shape."""
+        name = shape.digest()
+        known = self._known.get(name)
+        if known is None:
+            if len(self._known) >= SURVEYS_MAX:
+                self._known.popitem(last=False)
+            known = self._known[name] = survey(shape)
         return known
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from chain.primitives.units import Millis
 from net.core.effects import CallId, LinkId, LinkTransport, Role
 from net.sim.geography import latency
-from net.sim.shared import Pool, SharedChecks
+from net.sim.shared import Pool, SharedChecks, SharedSurveys
 
 if TYPE_CHECKING:
     from net.sim.node import SimNode
@@ -82,6 +82,7 @@ class World:
         self.nodes: list[SimNode] = []
         self.pool = Pool()
         self.checks = SharedChecks(self.conditions.id_difficulty)
+        self.surveys = SharedSurveys()
         self.delivered = 0
         """Frames that arrived."""
         self.bytes_delivered = 0

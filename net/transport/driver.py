@@ -32,9 +32,12 @@ from net.core.effects import (
     RequestId,
     Responded,
     Send,
+    SurveyMap,
     Validate,
     Verdict,
 )
+from net.core.health.shape import Shape
+from net.core.health.survey import survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
 from net.transport.ice import IceSettings
@@ -332,6 +335,8 @@ class Driver:
                 self._blobs.put(name, blob)
             case Alarm():
                 self._alarm(effect)
+            case SurveyMap(shape):
+                self._tasks.spawn(self._survey(shape), "survey of the map")
             case Validate() | Requested() | Responded() | RequestFailed() | LinkUp() | LinkDown() | MapEvent():
                 self._application.handle(effect, self._clock())
             case _:
@@ -362,6 +367,10 @@ class Driver:
         self._timer = None
         self._ticks += 1
         self._feed(self._mesh.tick)
+
+    async def _survey(self, shape: Shape) -> None:
+        found = await asyncio.to_thread(survey, shape)
+        self._feed(lambda now: self._mesh.surveyed(found, now))
 
     async def _call(self, call: CallId, url: str, request: bytes) -> None:
         self._calls += 1

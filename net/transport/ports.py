@@ -21,6 +21,7 @@ from net.core.effects import (
     Validate,
     Verdict,
 )
+from net.core.health.survey import Survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
 
@@ -99,6 +100,9 @@ class MeshMachine(Protocol):
 
     def refuse(self, request: RequestId, reason: str, now: Millis) -> list[Effect]:
         """Refuse a peer's request."""
+
+    def surveyed(self, survey: Survey, now: Millis) -> list[Effect]:
+        """Take what a `SurveyMap` asked for."""
 
     def neighbours(self) -> tuple[Neighbour, ...]:
         """Return the links that are up."""

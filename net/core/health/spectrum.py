@@ -40,7 +40,8 @@ class Spectrum:
     """What the second eigenvector of the walk on the largest component tells."""
 
     gap: float
-    """1 less the second largest eigenvalue of D^-1/2 A D^-1/2: 0.45 in a random graph of mean degree 13, 0 for two pieces."""
+    """1 less the second largest eigenvalue of D^-1/2 A D^-1/2: 0.45 in a random graph of mean degree 13, 0 for two
+    pieces."""
     cut: Cut | None
     """None where the component is too small to have two sides."""
 

@@ -32,6 +32,7 @@ from net.core.effects import (
     Validate,
     Verdict,
 )
+from net.core.health.survey import Survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
 from net.transport.driver import Driver, DriverSettings
@@ -72,6 +73,9 @@ class ScriptedMesh:
 
     def deadline(self) -> Millis | None:
         return self.due
+
+    def surveyed(self, survey: Survey, now: Millis) -> list[Effect]:
+        return self._on("surveyed", len(survey.shape))
 
     def offer_ready(self, link: LinkId, sdp: bytes, now: Millis) -> list[Effect]:
         return self._on("offer", link, sdp)

@@ -1,0 +1,58 @@
+"""The failure-domain drill: warned before, mended after, the pieces seen; the same seed gives the same byte stream."""
+
+import pytest
+
+from net.sim.scenarios.drill import Drill, run
+
+
+@pytest.fixture(scope="module")
+def drill() -> Drill:
+    return run(1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_network_that_grows_gives_no_alarm(drill: Drill) -> None:
+    grown = drill.grown
+    assert (grown.alarmed, grown.across, grown.truth.components) == (0, 0, 2)
+    assert grown.seen is not None
+    assert not any(grown.seen.alarms.values())
+    assert grown.seen.remains["operator_7"] == 1.0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_few_links_between_two_halves_are_warned_of_and_mended_before_they_fail(drill: Drill) -> None:
+    joined = drill.joined
+    assert joined.after is not None
+    assert joined.after <= 60_000
+    assert joined.alarmed >= 55
+    assert joined.across >= 80
+    assert joined.truth.greatest_degree <= 24
+    assert joined.seen is not None
+    assert not any(joined.seen.alarms.values())
+    bridged = drill.bridged
+    assert (bridged.truth.peers, bridged.truth.components, bridged.alarmed) == (60, 1, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_third_that_vanishes_is_seen_and_leaves_what_was_foretold(drill: Drill) -> None:
+    before, vanished = drill.bridged.seen, drill.vanished
+    assert before is not None
+    assert before.domains["operator_7"] == pytest.approx(1 / 3)
+    assert before.remains["operator_7"] == 1.0
+    assert (vanished.truth.peers, vanished.truth.components) == (40, 1)
+    assert (vanished.alarmed, vanished.after is not None) == (40, True)
+    assert vanished.seen is not None
+    assert (vanished.seen.reached, vanished.seen.linked) == (40, 60)
+    assert vanished.seen.components >= 2
+    assert vanished.seen.alarms["partition_seen"]
+    assert vanished.seen.alarms["map_shrank"]
+
+
+@pytest.mark.slow
+def test_equal_seeds_give_equal_bytes() -> None:
+    first, second = run(3, half=5, joiners=1), run(3, half=5, joiners=1)
+    assert first == second
+    assert run(4, half=5, joiners=1).digest != first.digest
