@@ -1,13 +1,12 @@
 """`simulate`: the network and the consensus in virtual time, over the production code."""
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from cli.commands.options import json_option
+from cli.commands.simulate_stories import add_stories
 
 seed_option = click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
 
@@ -17,38 +16,7 @@ def simulate_command() -> None:
     """Simulate a network of peers, or the chain's consensus under attack, in virtual time."""
 
 
-def _progress_line(total: int) -> Callable[[int], None]:
-    began = time.monotonic()
-
-    def show(done: int) -> None:
-        click.echo(f"\r{done} of {total} peers linked, {time.monotonic() - began:.0f} s", nl=False, err=True)
-
-    return show
-
-
-@simulate_command.command("growth")
-@click.option("--peers", type=click.IntRange(2, 5_000), default=200, show_default=True, help="Peers that join.")
-@click.option("--join-every", type=click.IntRange(1), default=100, show_default=True, help="Virtual ms between joins.")
-@seed_option
-@json_option
-def growth_command(peers: int, join_every: int, seed: int, as_json: bool) -> None:
-    """Let peers join one after the other through one bootstrap until all are linked, then publish a message."""
-    import json
-
-    from net.sim.scenarios.growth import run
-
-    outcome = run(peers, seed, join_every=join_every, progress=_progress_line(peers))
-    click.echo("", err=True)
-    if as_json:
-        click.echo(json.dumps(asdict(outcome), indent=1, default=str))
-        return
-    for name, value in asdict(outcome).items():
-        parts = value.items() if isinstance(value, dict) else [("", value)]
-        for part, number in parts:
-            label = f"{name} {part}".replace("_", " ").strip()
-            shown = f"{number:.4g}" if isinstance(number, float) else str(number)
-            click.echo(f"{label:<34} {shown}")
-    click.echo(f"{'deliveries per CPU second':<34} {outcome.deliveries / max(outcome.cpu_seconds, 0.001):.0f}")
+add_stories(simulate_command)
 
 
 @simulate_command.command("topology")

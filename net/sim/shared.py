@@ -1,7 +1,7 @@
 """What simulated nodes share so that a large world fits one machine: equal bytes once, equal questions too."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
@@ -23,8 +23,21 @@ class SharedChecks:
     def __init__(self, difficulty: int) -> None:
         self._real = real_checks(difficulty)
         self._records: dict[bytes, Record | Malformed] = {}
-        self._signed: dict[Record, bool] = {}
+        self._signed: dict[int, tuple[Record, bool]] = {}
+        """By the record object's identity, which the record beside it keeps from being given away: equal bytes are one
+        object here, and hashing a record's fields costs as much as half of its way into a map."""
         self._proved: dict[tuple[PeerId, int, int], bool] = {}
+
+    def reset(self, difficulty: int) -> None:
+        """Begin anew under this difficulty."""
+        self._real = real_checks(difficulty)
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget all answers; the same questions get the same ones."""
+        self._records.clear()
+        self._signed.clear()
+        self._proved.clear()
 
     def checks(self) -> Checks:
         """Return the checks to give to every mesh of the world."""
@@ -45,12 +58,12 @@ class SharedChecks:
         return known
 
     def _signature(self, record: Record) -> bool:
-        known = self._signed.get(record)
+        known = self._signed.get(id(record))
         if known is None:
             if len(self._signed) >= REMEMBERED_MAX:
                 self._signed.clear()
-            known = self._signed[record] = self._real.signature(record)
-        return known
+            known = self._signed[id(record)] = (record, self._real.signature(record))
+        return known[1]
 
     def _proof(self, peer: PeerId, nonce: int, epoch: int) -> bool:
         name = (peer, nonce, epoch)
@@ -82,6 +95,14 @@ class Pool:
 
     def __init__(self) -> None:
         self._bytes: dict[bytes, bytes] = {}
+
+    def raws(self) -> list[bytes]:
+        """Return all records."""
+        return list(self._bytes)
+
+    def take(self, raws: Sequence[bytes]) -> None:
+        """Take in the records of a world read from disk."""
+        self._bytes = {raw: raw for raw in raws}
 
     def intern(self, raw: bytes) -> bytes:
         """Return the pool's copy."""

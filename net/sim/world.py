@@ -57,6 +57,8 @@ class End:
     closed: bool = False
     trip: float = 0.0
     """One-way delay of the wire in ms without jitter."""
+    wire: int = -1
+    """The wire's number."""
 
 
 @dataclass(slots=True)
@@ -89,7 +91,8 @@ class World:
         self._digest = blake2b(digest_size=32)
         self._queue: list[_Event] = []
         self._count = 0
-        self._wires: list[Wire] = []
+        self.wires: list[Wire] = []
+        """All there ever were, by number."""
         self._island: frozenset[int] = frozenset()
         self._calls: dict[CallId, tuple[SimNode, CallId, SimNode]] = {}
         self._next_call = -1
@@ -100,6 +103,25 @@ class World:
     def digest(self) -> bytes:
         """Hash of all frames delivered so far, with their times and ends: equal for equal seeds."""
         return self._digest.digest()
+
+    def shared(self) -> dict[str, object]:
+        """Return what all nodes hold in common, by name."""
+        return {"world": self, "checks": self.checks, "surveys": self.surveys, "pool": self.pool}
+
+    def rest(self) -> dict[str, object]:
+        """Forget what was remembered, and return what makes up the world beside its nodes, wires and records."""
+        self.checks.forget()
+        rested = self._digest.digest()
+        self._digest = blake2b(rested, digest_size=32)
+        apart = {"_digest", "nodes", "wires", *self.shared()}
+        return {"rested": rested} | {name: value for name, value in self.__dict__.items() if name not in apart}
+
+    def wake(self, rested: bytes, fields: dict[str, object], nodes: "list[SimNode]", wires: list[Wire]) -> None:
+        """Go on as the world whose `rest` gave these fields."""
+        self.__dict__.update(fields)
+        self.checks.reset(self.conditions.id_difficulty)
+        self.nodes, self.wires = nodes, wires
+        self._digest = blake2b(rested, digest_size=32)
 
     def at(self, moment: float, action: Callable[..., None], *arguments: object) -> None:
         """Call something at a moment; what is due at the same moment happens in the order of these calls."""
@@ -148,22 +170,22 @@ class World:
 
     def offer(self, node: "SimNode", link: LinkId) -> bytes:
         """Begin a wire; return the blob that stands for its SDP."""
-        self._wires.append(Wire(End(node, link)))
-        return b"v=0 offer %d " % (len(self._wires) - 1) + bytes(600)
+        self.wires.append(Wire(End(node, link, wire=len(self.wires))))
+        return b"v=0 offer %d " % (len(self.wires) - 1) + bytes(600)
 
     def answer(self, node: "SimNode", link: LinkId, offer: bytes) -> bytes | None:
         """Join the wire of an offer; None when the blob is no offer of this world."""
         wire = self._wire(offer, b"offer")
         if wire is None or wire.answerer is not None:
             return None
-        wire.answerer = End(node, link)
+        wire.answerer = End(node, link, wire=wire.offerer.wire)
         return offer.replace(b"offer", b"answer", 1)
 
     def _wire(self, blob: bytes, kind: bytes) -> Wire | None:
         words = blob.split(b" ", 3)
-        if len(words) < 3 or words[1] != kind or not words[2].isdigit() or int(words[2]) >= len(self._wires):
+        if len(words) < 3 or words[1] != kind or not words[2].isdigit() or int(words[2]) >= len(self.wires):
             return None
-        return self._wires[int(words[2])]
+        return self.wires[int(words[2])]
 
     def connect(self, node: "SimNode", link: LinkId, answer: bytes) -> None:
         """Apply an answer: the wire opens after ICE and DTLS, or never."""

@@ -9,7 +9,11 @@ from net.core.config import MeshConfig
 from net.core.effects import Priority
 from net.sim.measures import MapQuality, Topology, delays, map_quality, reach, topology, true_links
 from net.sim.node import SimNode
+from net.sim.scenarios.story import Outcome, Progress, Teller
 from net.sim.world import EPOCH, Conditions, World
+
+MEASURED_MAX = 3_000
+"""Peers up to which paths are measured one by one."""
 
 TOPIC = TopicSpec(1, "growth", 64 * 1024, Priority.BLOCK)
 
@@ -108,3 +112,48 @@ def run(
         cpu_seconds=round(process_time() - begun, 1),
         digest=world.digest.hex(),
     )
+
+
+def grow(
+    peers: int,
+    seed: int,
+    *,
+    join_every: int = 100,
+    limit: int = 60_000,
+    conditions: Conditions | None = None,
+    scenario: str = "growth",
+    progress: Progress | None = None,
+) -> tuple[Outcome, World]:
+    """Let peers join, measure when the maps of the last moment are true, then publish one message.
+
+    Nothing waits for links: the clock runs from the last join on, at most `limit` ms.
+    """
+    world = World(seed, conditions)
+    outcome = Outcome(scenario, peers, seed)
+    joining = peers * join_every
+    teller = Teller(world, outcome, total=joining + limit, progress=progress)
+    nodes = build(world, peers, join_every=join_every)
+    for step in range(10):
+        teller.pass_time(joining * (step + 1) // 10 - joining * step // 10, "joining")
+    true_after = teller.until_true(limit, "settling")
+    teller.pass_time(max(0, min(30_000, limit) - (true_after or limit)), "settling", watch=True)
+    payload = b"a message to all"
+    nodes[-1].publish(TOPIC.number, payload)
+    teller.pass_time(5_000, "message")
+    shape = topology([node.peer for node in nodes], true_links(nodes)) if peers <= MEASURED_MAX else None
+    statistics = [node.mesh.statistics() for node in nodes]
+    outcome.delays = delays(nodes, payload)
+    outcome.numbers = {
+        "join_every_ms": join_every,
+        "maps_true_after_ms": true_after,
+        "reached": reach(nodes, payload),
+        "last_delay_ms": outcome.delays[-1],
+        "mean_degree": shape.mean_degree if shape else None,
+        "pieces": shape.components if shape else None,
+        "mean_path": shape.mean_path if shape else None,
+        "diameter": shape.diameter if shape else None,
+        "records_signed": sum(one.gossip.signed for one in statistics),
+        "records_taken": sum(one.gossip.applied for one in statistics),
+        "megabytes": round(world.bytes_delivered / 1e6, 1),
+    }
+    return teller.end(), world

@@ -1,0 +1,157 @@
+"""The stories of `simulate` about the network: growth, loss, dials, churn, crash."""
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from net.sim.scenarios.story import Outcome, Progress
+    from net.sim.world import World
+
+LOSS = 0.05
+DIAL_FAILURES = 0.2
+"""What `loss` and `dials` do to the wires."""
+
+Told = Callable[[int, int, int, "Progress | None", Path | None], "tuple[Outcome, World]"]
+"""Peers, seed, ms between joins, progress, a saved world: the outcome and the world at its end."""
+
+
+def _grow(peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None) -> "tuple[Outcome, World]":
+    return _growth("growth", 0.0, 0.0)(peers, seed, every, progress, world)
+
+
+def _growth(name: str, loss: float, dials: float) -> Told:
+    def tell(
+        peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+    ) -> "tuple[Outcome, World]":
+        from net.sim.scenarios.growth import grow
+        from net.sim.world import Conditions
+
+        if world is not None:
+            raise click.UsageError(f"{name} begins with an empty world: leave --load out")
+        conditions = Conditions(loss=loss, dial_failures=dials)
+        return grow(peers, seed, join_every=every, conditions=conditions, scenario=name, progress=progress)
+
+    return tell
+
+
+def _grown(peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None) -> "World":
+    from net.sim.saved import load
+
+    return load(world) if world is not None else _grow(peers, seed, every, progress, None)[1]
+
+
+def _churn(
+    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+) -> "tuple[Outcome, World]":
+    from net.sim.scenarios.churn import run
+
+    grown = _grown(peers, seed, every, progress, world)
+    return run(grown, progress=progress)[0], grown
+
+
+def _crash(
+    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+) -> "tuple[Outcome, World]":
+    from net.sim.scenarios.crash import run
+
+    grown = _grown(peers, seed, every, progress, world)
+    return run(grown, progress=progress), grown
+
+
+STORIES: dict[str, tuple[str, Told]] = {
+    "growth": ("Let peers join one after the other until all maps are true, then publish a message.", _grow),
+    "loss": (f"Growth while {LOSS:.0%} of the frames are lost once.", _growth("loss", LOSS, 0.0)),
+    "dials": (f"Growth while {DIAL_FAILURES:.0%} of the dials never open.", _growth("dials", 0.0, DIAL_FAILURES)),
+    "churn": ("Ten minutes of a grown network whose peers leave after 8 h on average and are replaced.", _churn),
+    "crash": ("A random third of a grown network vanishes at once.", _crash),
+}
+
+
+def add_stories(group: click.Group) -> None:
+    """Add a command for each story."""
+    for name, (about, tell) in STORIES.items():
+        group.add_command(_command(name, about, tell))
+
+
+def _command(name: str, about: str, tell: Told) -> click.Command:
+    @click.command(name, help=about)
+    @click.option("--peers", type=click.IntRange(2, 5_000), default=200, show_default=True, help="Peers that join.")
+    @click.option("--join-every", type=click.IntRange(1), default=100, show_default=True, help="Ms between joins.")
+    @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
+    @click.option("--load", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Begin in this world.")
+    @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the world at the end here.")
+    @click.option("--pictures", type=click.Path(file_okay=False, path_type=Path), help="Write SVG and JSON here.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @click.option("--profile", is_flag=True, help="Also print the CPU seconds by part (the run takes twice as long).")
+    @wraps(tell)
+    def command(
+        peers: int,
+        join_every: int,
+        seed: int,
+        load: Path | None,
+        save: Path | None,
+        pictures: Path | None,
+        *,
+        as_json: bool,
+        profile: bool,
+    ) -> None:
+        parts: Counter[str] = Counter()
+        with _bar(name) as progress, _profiled(parts if profile else None):
+            outcome, world = tell(peers, seed, join_every, progress, load)
+        click.echo(outcome.to_json() if as_json else outcome.table())
+        for part, seconds in parts.most_common(20):
+            click.echo(f"{part:<34} {seconds:.2f} s", err=as_json)
+        if pictures is not None:
+            for path in outcome.draw(pictures):
+                click.echo(f"wrote {path}", err=True)
+        if save is not None:
+            from net.sim import saved
+
+            saved.save(world, save)
+            click.echo(f"wrote {save}", err=True)
+
+    return command
+
+
+@contextmanager
+def _bar(name: str) -> "Iterator[Progress | None]":
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(name)
+        yield lambda done, total, doing: bar.update(task, completed=done, total=total, description=doing)
+
+
+@contextmanager
+def _profiled(parts: Counter[str] | None) -> Iterator[None]:
+    """Add up the time spent in each folder of the sources."""
+    if parts is None:
+        yield
+        return
+    import cProfile
+    import pstats
+
+    profile = cProfile.Profile()
+    with profile:
+        yield
+    root = Path(__file__).parents[2]
+    for (file, _, called), row in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
+        path = Path(file)
+        if path.is_relative_to(root) and ".venv" not in path.parts:
+            within = path.relative_to(root)
+            part = str(within.parent if len(within.parts) > 3 else within.with_suffix(""))
+        else:
+            part = "signatures" if "secp256k1" in called else "libraries and the interpreter"
+        parts[part] += row[2]

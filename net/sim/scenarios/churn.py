@@ -1,0 +1,84 @@
+"""Steady churn: peers leave after exponential sessions, half of them without a word, and others come in their place."""
+
+from random import Random
+
+from net.core.config import MeshConfig
+from net.sim.node import SimNode
+from net.sim.scenarios.growth import TOPIC, settings
+from net.sim.scenarios.story import Outcome, Progress, Teller
+from net.sim.traffic import Meter
+from net.sim.world import World
+
+SESSION = 8 * 3600 * 1000
+"""Mean session in ms (issue 4's table)."""
+
+BOOTSTRAPS = 3
+
+
+class Population:
+    """Keeps the number of running peers: each that leaves is replaced by a new one."""
+
+    def __init__(self, world: World, *, session: int) -> None:
+        self._world = world
+        self._session = session
+        self._rng = Random(f"churn/{world.seed}")
+        self.left = self.joined = 0
+        for node in world.nodes:
+            if node.running:
+                self._plan(node)
+
+    def _plan(self, node: SimNode) -> None:
+        length = self._rng.expovariate(1 / self._session)
+        self._world.at(self._world.now + length, self._leave, node)
+
+    def _leave(self, node: SimNode) -> None:
+        if not node.running:
+            return
+        self.left += 1
+        if self._rng.random() < 0.5:
+            node.stop()
+        else:
+            node.crash()
+        running = [one for one in self._world.nodes if one.running]
+        contacts = tuple(one.url for one in self._rng.sample(running, min(BOOTSTRAPS, len(running))))
+        self.joined += 1
+        fresh = SimNode(self._world, _joining(contacts), [TOPIC])
+        fresh.start()
+        self._plan(fresh)
+
+
+def _joining(contacts: tuple[str, ...]) -> MeshConfig:
+    like = settings()
+    return MeshConfig(
+        network_id=like.network_id,
+        id_difficulty=like.id_difficulty,
+        rendezvous_url=like.rendezvous_url,
+        trust_own_clock=like.trust_own_clock,
+        bootstraps=contacts,
+    )
+
+
+def run(
+    world: World, *, duration: int = 600_000, session: int = SESSION, progress: Progress | None = None
+) -> tuple[Outcome, Population]:
+    """Let a grown world live for `duration` virtual ms and measure what its peers receive."""
+    running = sum(node.running for node in world.nodes)
+    outcome = Outcome("churn", running, world.seed)
+    teller = Teller(world, outcome, total=duration, progress=progress)
+    meter = Meter(world.nodes)
+    population = Population(world, session=session)
+    for _ in range(10):
+        teller.pass_time(duration // 10, "churn")
+        teller.judge()
+    traffic = meter.read()
+    outcome.numbers = {
+        "left": population.left,
+        "joined": population.joined,
+        "records_bytes_s": traffic.records,
+        "least_bytes_s": traffic.bound,
+        "times_least": traffic.times_bound,
+        "keepalive_bytes_s": traffic.keepalive,
+        "other_bytes_s": traffic.direct,
+        "frames_s": traffic.frames,
+    }
+    return teller.end(), population

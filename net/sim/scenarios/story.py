@@ -1,0 +1,134 @@
+"""What every story tells at its end, and the steps all of them take."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import process_time
+
+from net.sim.node import SimNode
+from net.sim.pictures import curves_svg, histogram_svg, map_svg
+from net.sim.truth import quality
+from net.sim.world import World
+
+Progress = Callable[[int, int, str], None]
+"""Virtual ms done, virtual ms in all, what is going on."""
+
+JUDGED_MAX = 40
+"""Nodes whose maps are compared with the truth at every point of a curve; at the end all are."""
+
+GOOD = 0.99
+"""Precision and recall from which the maps count as true."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """A story's end: numbers by name, and what is drawn. Filled by the story alone."""
+
+    scenario: str
+    peers: int
+    seed: int
+    numbers: dict[str, float | int | str | None] = field(default_factory=dict)
+    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    """Over virtual seconds."""
+    degrees: list[int] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
+    """Of a message, in ms."""
+    map: str | None = None
+    """SVG, if the network is small."""
+
+    def table(self) -> str:
+        """Return the numbers, one a line."""
+        lines = [f"{'scenario':<34} {self.scenario}", f"{'peers':<34} {self.peers}", f"{'seed':<34} {self.seed}"]
+        for name, value in self.numbers.items():
+            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
+            lines.append(f"{name.replace('_', ' '):<34} {shown}")
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """Return everything but the pictures."""
+        told = {"scenario": self.scenario, "peers": self.peers, "seed": self.seed, **self.numbers}
+        return json.dumps({**told, "curves": self.curves, "degrees": self.degrees, "delays": self.delays}, indent=1)
+
+    def draw(self, folder: Path) -> list[Path]:
+        """Write the pictures there is matter for, and the JSON; return what was written."""
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures: dict[str, str | None] = {"map": self.map}
+        if any(self.curves.values()):
+            title = f"{self.scenario}, {self.peers} peers"
+            pictures["convergence"] = curves_svg(self.curves, title, "virtual seconds", "share")
+        if self.degrees:
+            pictures["degrees"] = histogram_svg(self.degrees, "listed links of a node", "links")
+        if self.delays:
+            pictures["delays"] = histogram_svg(self.delays, "a message to all", "ms")
+        made = {folder / f"{self.scenario}-{name}.svg": text for name, text in pictures.items() if text is not None}
+        made[folder / f"{self.scenario}.json"] = self.to_json()
+        for path, text in made.items():
+            path.write_text(text)
+        return list(made)
+
+
+class Teller:
+    """Lets a story's time pass: with progress, and with the curve of how true the maps are."""
+
+    def __init__(self, world: World, outcome: Outcome, *, total: int, progress: Progress | None) -> None:
+        """`total` is what the story lasts, in virtual ms."""
+        self._world = world
+        self._outcome = outcome
+        self._total = total
+        self._progress = progress
+        self._began = world.now
+        self._cpu = process_time()
+
+    def pass_time(self, duration: int, doing: str, *, watch: bool = False) -> None:
+        """Let `duration` ms pass; with `watch`, judge maps once a second."""
+        end = self._world.now + duration
+        while self._world.now < end:
+            self._world.run_for(min(1_000, end - self._world.now))
+            if watch:
+                self.judge()
+            if self._progress is not None:
+                self._progress(min(self._world.now - self._began, self._total), self._total, doing)
+
+    def judge(self) -> bool:
+        """Add a point to the curves; tell whether the maps are true."""
+        nodes = [node for node in self._world.nodes if node.running]
+        found = quality(self._world.nodes, nodes[:: -(-len(nodes) // JUDGED_MAX)])
+        seconds = (self._world.now - self._began) / 1000
+        for name, value in (("precision", found.mean_precision), ("recall", found.mean_recall)):
+            self._outcome.curves.setdefault(name, []).append((seconds, round(value, 5)))
+        return min(found.mean_precision, found.mean_recall) >= GOOD
+
+    def until_true(self, limit: int, doing: str) -> int | None:
+        """Let time pass until the maps are true; return how many ms that took, None past `limit`."""
+        began = self._world.now
+        while not self.judge():
+            if self._world.now - began >= limit:
+                return None
+            self.pass_time(1_000, doing)
+        return self._world.now - began
+
+    def end(self) -> Outcome:
+        """Add what all stories tell: maps at the end, CPU, frames, digest."""
+        world, numbers = self._world, self._outcome.numbers
+        cpu = process_time() - self._cpu
+        maps = quality(world.nodes)
+        numbers |= {
+            "mean_precision": maps.mean_precision,
+            "mean_recall": maps.mean_recall,
+            "worst_precision": maps.precision,
+            "worst_recall": maps.recall,
+            "virtual_seconds": (world.now - self._began) / 1000,
+            "deliveries": world.delivered,
+            "cpu_seconds": round(cpu, 1),
+            "digest": world.digest.hex(),
+        }
+        running = [node for node in world.nodes if node.running]
+        self._outcome.degrees = degrees(running)
+        self._outcome.map = map_svg(world.nodes, f"{self._outcome.scenario}: {len(running)} peers")
+        return self._outcome
+
+
+def degrees(running: Sequence[SimNode]) -> list[int]:
+    """Return how many confirmed links each node has on its own map."""
+    return [node.mesh.view().degree(node.peer) for node in running]

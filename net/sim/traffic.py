@@ -1,0 +1,83 @@
+"""What nodes received in a stretch of time, by purpose, and the least that could have told them the same."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from net.core.wire.frame import FrameKind
+from net.sim.node import SimNode
+
+KEEPALIVE = frozenset({FrameKind.PING, FrameKind.PONG})
+
+RECORDS = frozenset(
+    {
+        FrameKind.RECORDS,
+        FrameKind.RECORDS_HAVE,
+        FrameKind.RECORDS_WANT,
+        FrameKind.EQUIVOCATION,
+        FrameKind.RANGE_ASK,
+        FrameKind.RANGE,
+    }
+)
+"""Everything that keeps maps true, joiners' transfers included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Received per peer and second, frame bytes without what lies below them."""
+
+    records: float
+    """Bytes that keep the map true."""
+    keepalive: float
+    """Bytes of pings and pongs."""
+    direct: float
+    """Bytes of everything else: offers, answers, clock samples, handshakes."""
+    frames: float
+    bound: float
+    """Bytes of records if each signed in this time had come to each peer exactly once."""
+
+    @property
+    def times_bound(self) -> float:
+        """Return how often the least possible was received."""
+        return self.records / self.bound if self.bound else 0.0
+
+
+class Meter:
+    """Counts from its making on, over the nodes given and those that come later into the same list."""
+
+    def __init__(self, nodes: Sequence[SimNode]) -> None:
+        self._nodes = nodes
+        self._before = {node.index: _read(node) for node in nodes if node.running}
+        self._began = nodes[0].world.now
+
+    def read(self) -> Traffic:
+        """Return the traffic since, per node now running."""
+        running = [node for node in self._nodes if node.running]
+        seconds = max(running[0].world.now - self._began, 1) / 1000
+        sums = [0, 0, 0, 0, 0]
+        for node in running:
+            before = self._before.get(node.index, (0, 0, 0, 0, 0))
+            sums = [total + now - then for total, now, then in zip(sums, _read(node), before, strict=True)]
+        share = len(running) * seconds
+        sizes = [len(raw) for node in running[:50] for raw in (node.archive.get(node.peer),) if raw is not None]
+        size = sum(sizes) / max(len(sizes), 1)
+        return Traffic(
+            records=sums[0] / share,
+            keepalive=sums[1] / share,
+            direct=sums[2] / share,
+            frames=sums[3] / share,
+            bound=sums[4] * size / seconds,
+        )
+
+
+def _read(node: SimNode) -> tuple[int, int, int, int, int]:
+    statistics = node.mesh.statistics()
+    records = keepalive = other = frames = 0
+    for kind, count in statistics.frames.items():
+        frames += count.frames_in
+        if kind in RECORDS:
+            records += count.bytes_in
+        elif kind in KEEPALIVE:
+            keepalive += count.bytes_in
+        else:
+            other += count.bytes_in
+    return (records, keepalive, other, frames, statistics.gossip.signed)
