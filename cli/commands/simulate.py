@@ -28,9 +28,12 @@ add_stories(simulate_command)
 )
 @click.option("--runs", type=click.IntRange(1), default=100, show_default=True, help="Crashes of either size.")
 @click.option("--sybils/--no-sybils", default=True, help="Also measure the share of 30 and 50 % Sybil ids.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Also draw the degrees into this SVG file.")
 @seed_option
 @json_option
-def topology_command(peers: int, sessions: float, runs: int, sybils: bool, seed: int, as_json: bool) -> None:
+def topology_command(
+    peers: int, sessions: float, runs: int, sybils: bool, picture: Path | None, seed: int, as_json: bool
+) -> None:
     """Choose neighbours for up to a million peers in arrays, and compare the graph with a random one."""
     import json
 
@@ -45,6 +48,8 @@ def topology_command(peers: int, sessions: float, runs: int, sybils: bool, seed:
     shares = SYBIL_SHARES if sybils else ()
     outcome = run(peers, seed, mainnet_rules(), sessions=sessions, runs=runs, sybil_shares=shares, progress=show)
     click.echo("", err=True)
+    if picture is not None:
+        picture.write_text(outcome.svg())
     click.echo(json.dumps(outcome.document(), indent=1) if as_json else outcome.table())
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from chain.params import ChainParams
+from chain.primitives.svg import Curve
 from consensus.sim.blocks import interval_of
 from consensus.sim.double_spend import Contest, DoubleSpend
 from consensus.sim.forks import (
@@ -21,7 +22,7 @@ from consensus.sim.forks import (
 )
 from consensus.sim.law import calibrated_rate
 from consensus.sim.networks import STAKED, after_step, deviations, honest_world, partition, revenue
-from consensus.sim.report import Cell, Curve, Result, Row, histogram, spread
+from consensus.sim.report import Cell, Result, Row, histogram, spread
 from consensus.sim.retarget import intervals
 from consensus.sim.withholding import Earned, Stakes, Strategy, Withholding
 from consensus.statistics import ConsensusMonitor

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from math import exp, lgamma, log
 from time import process_time
 
 import numpy as np
 
+from chain.primitives.svg import Curve, curves_svg
 from net.sim.arrays.failures import Crash, crash
 from net.sim.arrays.graph import ALL_PAIRS_UPTO, SOURCES, Shape, ideal_path, measure, random_graph
 from net.sim.arrays.life import steady
@@ -53,6 +55,14 @@ class Outcome:
     def document(self) -> dict[str, object]:
         """Return everything for JSON."""
         return asdict(self) | {"path_ratio": self.path_ratio, "lambda2_ratio": self.lambda2_ratio}
+
+    def svg(self) -> str:
+        """Return a picture of the degree distribution, beside that of links thrown at random (Poisson)."""
+        peers, mean = sum(self.degrees), self.network.mean_degree
+        shares = tuple((float(degree), count / peers) for degree, count in enumerate(self.degrees))
+        chance = tuple((float(k), exp(k * log(mean) - mean - lgamma(k + 1))) for k in range(len(shares)))
+        curves = (Curve("this network", shares), Curve("links at random", chance))
+        return curves_svg(f"Degrees of {peers} peers", curves, ("links", "share of peers"))
 
     def table(self) -> str:
         """Return the figures for people."""

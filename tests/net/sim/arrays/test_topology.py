@@ -24,6 +24,7 @@ def test_a_steady_network_looks_like_a_random_graph() -> None:
     assert outcome.half.mean_giant >= 0.999
     assert sum(outcome.degrees) == 1_500
     assert "lambda2" in outcome.table()
+    assert outcome.svg().count("<polyline") == 2
     assert json.loads(json.dumps(outcome.document()))["path_ratio"] == outcome.path_ratio
 
 
