@@ -34,6 +34,7 @@ from net.core.mesh_traffic import Traffic
 from net.core.mesh_words import Interpreter, Said
 from net.core.overlay.link import Link, Signalled, Stage
 from net.core.overlay.overlay import KINDS as OVERLAY_KINDS
+from net.core.overlay.trace import Why
 from net.core.overlay.words import Speak
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault
@@ -348,6 +349,10 @@ class Mesh:
     def unban(self, peer: PeerId, now: Millis) -> list[Effect]:
         """Lift a ban."""
         return [Persist(BANS_BLOB, self._parts.guard.snapshot())] if self._parts.guard.unban(peer) else []
+
+    def why(self, peer: PeerId, now: Millis) -> Why:
+        """Return how this node stands with a peer, and at which step recent attempts at a link ended."""
+        return self._parts.overlay.why(peer, now)
 
     def neighbours(self) -> tuple[Neighbour, ...]:
         """Return the links that are up, by peer."""

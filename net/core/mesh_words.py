@@ -15,11 +15,12 @@ from net.core.effects import (
     Send,
     Validate,
 )
+from net.core.map.effects import Untold
 from net.core.map.own import OwnLink
 from net.core.mesh_parts import BANS_BLOB, Parts
 from net.core.mesh_traffic import Traffic
 from net.core.overlay.link import Link, Signalled
-from net.core.overlay.words import Failed, Fell, Greeted, Listed, Pinged, Rose, Speak, Timed, Word
+from net.core.overlay.words import Compare, Failed, Fell, Greeted, Listed, Pinged, Rose, Speak, Timed, Word
 from net.core.relay.relay import Arrived
 from net.core.routing.courier import Delivered
 from net.core.wire.fault import Fault, Spent
@@ -30,7 +31,7 @@ from net.core.wire.signal import Answer, Offer, Refused, Signal, TimeAsk, TimeRe
 HEALING_BELOW = 3
 """Listed links under which records are not batched: repair of own links waits for nothing."""
 
-Said: TypeAlias = Word | Arrived | Delivered | Spent
+Said: TypeAlias = Word | Arrived | Delivered | Spent | Untold
 
 
 class Interpreter:
@@ -95,6 +96,13 @@ class Interpreter:
                 return self._fell(word, now, out)
             case Listed():
                 return self._listed(now)
+            case Untold():
+                bringer = parts.overlay.links.up(word.peer)
+                if bringer is not None and bringer.kind is LinkKind.UNLISTED:
+                    parts.overlay.eclipse.told(word.seq, parts.clock.mesh_time(now))
+                return []
+            case Compare():
+                return list(parts.reconciler.compare(word.peer, parts.clock.mesh_time(now)))
             case Greeted():
                 parts.clock.coarse(word.peer, word.contact, word.mesh_time, now)
                 return []

@@ -81,6 +81,10 @@ class Spread:
         """Forget a link and what waits for it."""
         self._links.pop(peer, None)
 
+    def __contains__(self, peer: object) -> bool:
+        """Tell whether records are spread over the link to this neighbour."""
+        return peer in self._links
+
     def peers(self) -> list[PeerId]:
         """Return the links records are spread over."""
         return list(self._links)
@@ -198,9 +202,7 @@ class Spread:
                     self._names_at = Millis(now + NAMES_EVERY)
         return frames
 
-    def _name_frames(
-        self, peer: PeerId, origins: Iterable[PeerId], told: dict[PeerId, RecordName]
-    ) -> list[ToPeer]:
+    def _name_frames(self, peer: PeerId, origins: Iterable[PeerId], told: dict[PeerId, RecordName]) -> list[ToPeer]:
         """Return the frames with the origins' names; `told` keeps the names between the links of one flush."""
         names: list[RecordName] = []
         for origin in origins:

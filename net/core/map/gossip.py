@@ -15,7 +15,7 @@ from net.core.map._pulls import Pulls
 from net.core.map._seen import Seen
 from net.core.map._spread import Spread, record_frames
 from net.core.map.checks import Checks
-from net.core.map.effects import MapEffect
+from net.core.map.effects import MapEffect, Untold
 from net.core.map.horizon import NO_FINGERPRINT, Horizon
 from net.core.map.own import OwnLink, OwnRecord, Signing, Verdict
 from net.core.map.peer_map import PeerMap
@@ -133,7 +133,7 @@ class Gossip:
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
-        repeats, stale = self._repeated, self._refused.get(Refusal.STALE, 0)
+        repeats, stale = self._repeated, self._refused_stale()
         for raw in raws:
             digest = self._seen.digest(raw)
             if digest in self._seen:
@@ -144,15 +144,14 @@ class Gossip:
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
-        effects += self.spread.judged(
-            peer,
-            news=self._applied - applied,
-            repeats=self._repeated - repeats,
-            stale=self._refused.get(Refusal.STALE, 0) - stale,
-        )
+        news, again, stale = self._applied - applied, self._repeated - repeats, self._refused_stale() - stale
+        effects += self.spread.judged(peer, news=news, repeats=again, stale=stale)
         if self._signatures > signatures or self._proofs > proofs:
             effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
         return effects
+
+    def _refused_stale(self) -> int:
+        return self._refused.get(Refusal.STALE, 0)
 
     def _repeat(self, peer: PeerId, raw: bytes) -> None:
         self._repeated += 1
@@ -208,7 +207,8 @@ class Gossip:
         self._applied += 1
         self._archive.put(record.peer, raw)
         self.spread.offer(record.peer, sender, now)
-        return self._seen_events(outcome.events, now)
+        events = self._seen_events(outcome.events, now)
+        return events if sender is None or sender in self.spread else [*events, Untold(sender, record.seq)]
 
     def _seen_events(self, events: list[MapEvent], now: Millis) -> list[MapEffect]:
         """Keep the times of own unconfirmed links up to date."""

@@ -218,7 +218,11 @@ class Upkeep:
         overlay, config = self._overlay, self._overlay.config
         held = [link for link in overlay.links.of_kind(LinkKind.UNLISTED) if link.outbound]
         listed = len(overlay.links.listed())
-        if len(held) >= config.unlisted_own or listed < config.own_core or len(overlay.around.view) < config.unlisted_from:
+        if (
+            len(held) >= config.unlisted_own
+            or listed < config.own_core
+            or len(overlay.around.view) < config.unlisted_from
+        ):
             return []
         pool = self._pool(own, now, wanted=8)
         for peer in overlay.rng.sample(pool, min(CHOICES_MAX, len(pool))):
@@ -288,9 +292,8 @@ class Upkeep:
         overlay = self._overlay
         mesh_now = overlay.around.mesh_time(now)
         unlisted = [link.peer for link in overlay.links.all_up() if link.kind is LinkKind.UNLISTED and link.outbound]
-        peer = overlay.eclipse.next_peer([peer for peer in unlisted if peer is not None], mesh_now)
+        peer, alarm = overlay.eclipse.round([peer for peer in unlisted if peer is not None], mesh_now)
         out: list[Word] = [] if peer is None else [Compare(peer)]
-        alarm = overlay.eclipse.judge(mesh_now)
         return out if alarm is None else [*out, alarm]
 
     # --- guests and first contact ----------------------------------------------------------------------------------

@@ -80,4 +80,11 @@ class Failed:
     reason: str
 
 
-Word: TypeAlias = Effect | ToPeer | Fault | Speak | Rose | Fell | Listed | Pinged | Timed | Greeted | Failed
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """Compare the map with this unlisted neighbour's now: for the eclipse alarm."""
+
+    peer: PeerId
+
+
+Word: TypeAlias = Effect | ToPeer | Fault | Speak | Rose | Fell | Listed | Pinged | Timed | Greeted | Failed | Compare
