@@ -318,7 +318,7 @@ class Node:
             pool=self._pool,
             submitter=Submission(self._params, self._pool, self._exchange, self._driver.mesh_time, self._took),
             node=self._node_facts,
-            network=NetworkFacts(self._identity.peer, self._driver, self._exchange.peer_height),
+            network=NetworkFacts(self._identity.peer, self._driver, self._exchange.peer_height, self._mesh.health),
             mining=None if self._mining is None else MiningFacts(self._params, self._mining),
             admin=Admin(self._mesh, self._clock),
             staking=StakingFacts(self._params, self._tickets),
@@ -342,6 +342,7 @@ class Node:
             Source(families.RPC, lambda: None if rpc is None else rpc.statistics()),
             Source(families.LINKS, self._driver.statistics),
             Source(families.MESH, self._mesh.statistics),
+            Source(families.HEALTH, self._mesh.health),
         ]
         return MetricsServer(
             config.metrics_host,

@@ -127,6 +127,7 @@ def map_command(rpc: str, as_json: bool, picture: Path | None) -> None:
         click.echo(json.dumps({"nodes": nodes, "links": links}, indent=2))
         return
     click.echo(f"{len(nodes)} peers, {len(links)} confirmed links" + (f", drawn in {picture}" if picture else ""))
+    click.echo(health_text(fetch_object(client, "mappemonde_health")))
     chosen: dict[str, list[str]] = {}
     for link in links:
         chosen.setdefault(str(link["origin"]), []).append(str(link["target"]))
@@ -137,6 +138,25 @@ def map_command(rpc: str, as_json: bool, picture: Path | None) -> None:
             f"{str(node['id'])[:16]:<18} {node['reachability']:<10} {node['degree']:>5}  "
             f"{when(node['seen']):<20} {targets}"
         )
+
+
+def health_text(health: dict[str, object]) -> str:
+    """Return a line on how well the map hangs together, from the answer of `mappemonde_health`."""
+    if not health:
+        return "health: not measured yet"
+    pieces = health["components"]
+    cut = f", weakest cut {health['cutLinks']} links where chance gives {_round(health['cutExpected'], 0)}"
+    return (
+        f"health: {health['reached']} of {health['linked']} linked peers in reach, {pieces} piece{'s' * (pieces != 1)},"
+        f" spectral gap {_round(health['gap'], 2)}, {_round(health['distance'], 2)} hops"
+        f" (least possible {_round(health['leastDistance'], 2)})"
+        + (cut if health["cutSide"] else "")
+        + (f"; ALARM {health['alarm']}" if health["alarm"] else "; no alarm")
+    )
+
+
+def _round(number: object, digits: int) -> str:
+    return f"{float(str(number)):.{digits}f}"
 
 
 def _part(status: dict[str, object], name: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import platform
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from importlib.metadata import version
 
 from chain.mempool.pool import Mempool
@@ -14,6 +15,7 @@ from cli.services.exchange import ExchangeService
 from cli.services.mining import MiningService, TooManyShares
 from consensus.shares import SHARE_LOG_TARGET, worker_rate
 from consensus.shares import ShareVerdict as MinerVerdict
+from net.core.health.monitor import HealthStatistics
 from net.core.map.view import MapView
 from net.core.mesh import Mesh
 from net.core.wire.record import Direction, Flags
@@ -124,11 +126,18 @@ class NodeFacts:
 class NetworkFacts:
     """What the mesh knows."""
 
-    def __init__(self, own_id: PeerId, driver: Driver, heights: Callable[[PeerId], int | None]) -> None:
-        """`heights` tells the best height that a neighbour told of."""
+    def __init__(
+        self,
+        own_id: PeerId,
+        driver: Driver,
+        heights: Callable[[PeerId], int | None],
+        health: Callable[[], HealthStatistics | None],
+    ) -> None:
+        """`heights` tells the best height that a neighbour told of, `health` the figures of the last survey."""
         self._own_id = own_id
         self._driver = driver
         self._heights = heights
+        self._health = health
 
     @property
     def own_id(self) -> PeerId:
@@ -176,8 +185,27 @@ class NetworkFacts:
         ]
 
     def health(self) -> Mapping[str, int | float | str]:
-        """Return the figures of the map's health."""
-        return {}
+        """Return the figures of the map's health; empty before the first survey."""
+        found = self._health()
+        return {} if found is None else health_figures(found)
+
+
+def health_figures(found: HealthStatistics) -> dict[str, int | float | str]:
+    """Return the figures of a survey by their names: those of one failure domain or alarm kind after a dot, the alarms
+    in force once more as one text."""
+    figures: dict[str, int | float | str] = {}
+    for field in fields(found):
+        words = field.name.split("_")
+        name = words[0] + "".join(word.capitalize() for word in words[1:])
+        value: object = getattr(found, field.name)
+        entries = (
+            {f"{name}.{key}": part for key, part in value.items()} if isinstance(value, Mapping) else {name: value}
+        )
+        for key, part in entries.items():
+            assert isinstance(part, int | float), f"{key} is a figure"
+            figures[key] = round(part, 4)
+    figures["alarm"] = " ".join(sorted(kind for kind, on in found.alarms.items() if on))
+    return figures
 
 
 def _map_node(view: MapView, peer: PeerId) -> MapNode:

@@ -8,7 +8,7 @@ from random import Random
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Alarm, SurveyMap
-from net.core.health.judge import judge, own_share
+from net.core.health.judge import OwnShare, judge, own_share
 from net.core.health.shape import Structure, freeze
 from net.core.health.survey import Survey
 from net.core.health.watch import THRESHOLDS, AlarmKind, Phase, Watch
@@ -97,6 +97,7 @@ class HealthMonitor:
         self._surveys = 0
         self._reached: deque[tuple[Millis, int]] = deque(maxlen=REACH_MAX)
         self._watches = {kind: Watch(threshold) for kind, threshold in THRESHOLDS.items()}
+        self._own: OwnShare | None = None
         self._mending: Mending | None = None
 
     def start(self, now: Millis) -> None:
@@ -130,7 +131,9 @@ class HealthMonitor:
             self._reached.popleft()
         self._reached.append((now, reached))
         most = max(count for _, count in self._reached)
-        found = judge(survey, self._me, self._neighbour_tags(), most)
+        tags = self._neighbour_tags()
+        self._own = own_share(survey, tags)
+        found = judge(survey, self._me, tags, most)
         alarms = []
         for kind, watch in self._watches.items():
             finding = found.get(kind)
@@ -189,7 +192,6 @@ class HealthMonitor:
         if survey is None:
             return None
         cut, active = survey.spectrum.cut, self.alarms()
-        own = own_share(survey, self._neighbour_tags())
         bridges = sum(point.other is not None for point in survey.cut_points)
         return HealthStatistics(
             surveys=self._surveys,
@@ -209,7 +211,7 @@ class HealthMonitor:
             cut_links=0 if cut is None else cut.links,
             cut_expected=0.0 if cut is None else cut.expected,
             cut_side=0 if cut is None else len(cut.side),
-            own_domain_links=0 if own is None else own.links,
+            own_domain_links=0 if self._own is None else self._own.links,
             domains={domain.name: domain.share for domain in survey.domains},
             remains={domain.name: domain.remains for domain in survey.domains},
             alarms={kind.value: int(kind in active) for kind in AlarmKind},

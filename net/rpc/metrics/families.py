@@ -182,6 +182,7 @@ MESH = Group(
         counter("links_relayed", "relayed_links", "Links that came up by offers over the mesh."),
         gauge("links_up", "listed_links", "Listed links."),
         counter("links_lost", "lost_links", "Links that were up and ended."),
+        counter("links_annoying", "annoying_links", "Links ended because the neighbour wasted this node's time."),
         counter("frames", "received_frames", "Frames received.", label="kind", member="frames_in"),
         counter("frames", "received_bytes", "Bytes of frames received.", label="kind", member="bytes_in"),
         counter("frames", "sent_frames", "Frames sent.", label="kind", member="frames_out"),
@@ -236,3 +237,31 @@ MESH = Group(
     ),
 )
 """Of the mesh (`net.core.mesh_report.MeshStatistics`)."""
+
+HEALTH = Group(
+    "health",
+    (
+        counter("surveys", "surveys", "Surveys of the map."),
+        gauge("at", "survey_timestamp_seconds", "Time of the last survey, since the Unix epoch.", scale=0.001),
+        gauge("peers", "peers", "Peers on the map."),
+        gauge("linked", "linked_peers", "Peers that have links."),
+        gauge("reached", "reached_peers", "Peers in this node's piece of the network."),
+        gauge("components", "components", "Pieces of the network."),
+        gauge("links", "links", "Links that both ends confirm."),
+        gauge("mean_degree", "mean_degree_links", "Links per peer in the largest piece."),
+        gauge("gap", "spectral_gap_ratio", "Spectral gap: 0 is torn, 0.45 a random graph of degree 13."),
+        gauge("distance", "mean_distance_hops", "Mean distance of two peers."),
+        gauge("least_distance", "least_distance_hops", "Mean distance that no graph with these degrees beats."),
+        gauge("bridges", "bridge_links", "Links whose loss cuts somebody off."),
+        gauge("articulations", "articulation_peers", "Peers whose loss cuts somebody else off."),
+        gauge("severed", "severed_peers", "Peers that hang on the gravest of these alone."),
+        gauge("cut_links", "cut_links", "Links across the weakest cut."),
+        gauge("cut_expected", "cut_expected_links", "Links that chance would give across it."),
+        gauge("cut_side", "cut_peers", "Peers on the smaller side of the weakest cut."),
+        gauge("own_domain_links", "own_domain_links", "Own links into the domain that holds most past its due."),
+        gauge("domains", "domain_ratio", "Part of the network in a large failure domain.", label="domain"),
+        gauge("remains", "remains_ratio", "Part of the others in one piece without the domain.", label="domain"),
+        gauge("alarms", "alarm", "1 while the alarm is in force, by kind.", label="kind"),
+    ),
+)
+"""Of the map's health (`net.core.health.monitor.HealthStatistics`); nothing before the first survey."""

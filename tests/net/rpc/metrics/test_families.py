@@ -19,6 +19,7 @@ from chain.primitives.units import Millis
 from consensus.miner import MinerStatistics
 from consensus.statistics import ConsensusStatistics
 from consensus.ticket_relay import TicketStatistics
+from net.core.health.monitor import HealthStatistics
 from net.core.mesh_report import MeshStatistics
 from net.rpc.metrics import families
 from net.rpc.metrics.chain_metrics import ChainFacts
@@ -39,6 +40,7 @@ RECORDS: dict[str, tuple[Group, type[object], frozenset[str]]] = {
     "rpc": (families.RPC, RpcStatistics, frozenset()),
     "link": (families.LINKS, DriverStatistics, frozenset({"mesh"})),
     "mesh": (families.MESH, MeshStatistics, frozenset()),
+    "health": (families.HEALTH, HealthStatistics, frozenset()),
 }
 """By group: the table, the record, and the fields that are no metric (texts, or told by another group)."""
 
