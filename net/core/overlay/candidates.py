@@ -34,7 +34,9 @@ class Situation:
     full_domains: Collection[PeerId]
     """Peers whose domain fills its quota."""
     hard: bool
-    """Whether this node itself can only dial reachable peers."""
+    """Whether this node can only meet public peers."""
+    punchable: bool
+    """Whether it can meet public and punchable ones."""
     cap: int
     inbound_cap: int
     """Inbound links a peer takes at most; a public one keeps a quarter of them for hard peers."""
@@ -54,8 +56,9 @@ def candidates(view: MapView, situation: Situation, *, wanted: int, unwanted: Ca
     kept = 0 if situation.hard else situation.inbound_cap // 4
     places = situation.inbound_cap - kept * ((table.flags & int(Flags.PUBLIC)) != 0)
     fits = (table.listed < situation.cap) & (inbound < places) & ((table.flags & int(_UNFIT)) == 0)
-    if situation.hard:
-        fits &= (table.flags & int(_REACHABLE)) != 0
+    if situation.hard or situation.punchable:
+        meets = Flags.PUBLIC if situation.hard else _REACHABLE
+        fits &= (table.flags & int(meets)) != 0
     taken = {situation.me, *situation.taken}
     pool = [peer for peer in _chosen(table, fits) if peer not in taken and not unwanted(peer)]
     shared = _overlaps(view, situation)

@@ -190,6 +190,7 @@ class Upkeep:
             taken=[*taken, *overlay.slots.avoided(now)],
             full_domains=overlay.domains.full([link.peer for link in own if link.peer is not None], config.own_core),
             hard=config.reachability is Reachability.HARD,
+            punchable=config.reachability is Reachability.PUNCHABLE,
             cap=config.cap,
             inbound_cap=config.cap - config.own_core,
             min_age=config.min_age,

@@ -64,7 +64,8 @@ def choose(sketch: Sketch, *, wanted: int = 4, **changes: object) -> list[PeerId
         neighbours=changes.get("neighbours", ()),  # type: ignore[arg-type]
         taken=changes.get("taken", ()),  # type: ignore[arg-type]
         full_domains=changes.get("full_domains", ()),  # type: ignore[arg-type]
-        hard=False,
+        hard=changes.get("hard", False),  # type: ignore[arg-type]
+        punchable=changes.get("punchable", False),  # type: ignore[arg-type]
         cap=24,
         inbound_cap=18,
         min_age=Millis(600_000),
@@ -101,6 +102,15 @@ def test_overlap_is_widened_to_the_lower_half_never_to_the_smallest() -> None:
     pool = choose(Sketch(links=near), neighbours=PEERS[1:4], taken=PEERS[1:4])
     assert pool == PEERS[4:25]
     assert choose(Sketch(links=near), neighbours=PEERS[1:4], taken=PEERS[1:5], wanted=30) == PEERS[5:]
+
+
+def test_pairs_that_cannot_meet_are_not_dialled() -> None:
+    sketch = Sketch()
+    sketch._table.flags[10:20] = int(Flags.PUNCHABLE)
+    sketch._table.flags[20:] = 0
+    assert choose(sketch) == PEERS[1:]
+    assert choose(sketch, punchable=True) == PEERS[1:20]
+    assert choose(sketch, hard=True) == PEERS[1:10]
 
 
 def test_a_slot_chooses_by_its_own_keyed_hash() -> None:

@@ -1,0 +1,84 @@
+"""The clockwork of the overlay in small networks: reseed, alarms that forbid it, bans over restarts."""
+
+from dataclasses import replace
+
+import pytest
+
+from chain.primitives.errors import Penalty
+from chain.primitives.units import Millis
+from net.core.app.topics import TopicSpec
+from net.core.config import MeshConfig
+from net.core.effects import Priority
+from net.core.wire.signal import Refusal
+from net.sim.node import SimNode
+from net.sim.world import World
+
+TOPIC = TopicSpec(7, "test", 1_000, Priority.BLOCK)
+CONFIG = MeshConfig(
+    network_id=bytes(32),
+    id_difficulty=1,
+    rendezvous_url="filled in",
+    trust_own_clock=True,
+    own_core=2,
+    own_max=3,
+    own_young=3,
+    links=5,
+    reseed=Millis(120_000),
+)
+
+
+def network(size: int) -> tuple[World, list[SimNode]]:
+    world = World(4)
+    nodes: list[SimNode] = []
+    for _ in range(size):
+        bootstraps = (nodes[0].url,) if nodes else ()
+        nodes.append(SimNode(world, replace(CONFIG, bootstraps=bootstraps), [TOPIC]))
+        nodes[-1].start()
+        world.run_for(300)
+    world.run_for(10_000)
+    return world, nodes
+
+
+def reseeds(node: SimNode) -> int:
+    return sum(line.startswith("down") and line.endswith("reseed") for _, line in node.log)
+
+
+@pytest.mark.slow
+def test_one_core_slot_is_reseeded_in_each_interval_and_never_under_an_alarm() -> None:
+    world, nodes = network(10)
+    alarmed = nodes[3]
+    for _ in range(5):
+        for number in range(20):
+            alarmed.mesh._parts.overlay.slots.failed(None, nodes[number % 10].peer, Refusal.FULL, world.now)
+        world.run_for(100_000)
+    assert reseeds(alarmed) == 0
+    assert [line for _, line in alarmed.log if line.startswith("slot_exhaustion")]
+    others = [reseeds(node) for node in nodes if node is not alarmed]
+    assert max(others) <= 4
+    assert sum(others) >= 9
+
+
+@pytest.mark.slow
+def test_an_anchor_of_the_last_walk_is_never_reseeded() -> None:
+    world, nodes = network(8)
+    node = nodes[4]
+    anchors = node.mesh._parts.overlay.anchors
+    anchors._chosen = {other.peer for other in nodes}
+    world.run_for(500_000)
+    assert reseeds(node) == 0
+
+
+def test_bans_outlive_a_restart_and_so_does_their_end() -> None:
+    world, nodes = network(3)
+    victim, villain = nodes[0], nodes[1]
+    victim._do(victim.mesh.penalise(villain.peer, Penalty.BAN, "a bad block", world.now))
+    victim.crash()
+    victim.start()
+    assert [(ban.peer, ban.reason) for ban in victim.mesh.bans(world.now)] == [(villain.peer, "a bad block")]
+    world.run_for(5_000)
+    assert not any(one.peer == villain.peer for one in victim.mesh.neighbours())
+    assert victim.mesh.why(villain.peer, world.now).banned
+    victim._do(victim.mesh.unban(villain.peer, world.now))
+    victim.crash()
+    victim.start()
+    assert not victim.mesh.bans(world.now)
