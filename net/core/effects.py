@@ -10,7 +10,7 @@ from typing import NewType, TypeAlias
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.health.shape import Shape
+from net.core.shape import Shape
 
 LinkId = NewType("LinkId", int)
 """Number of one link attempt, from its offer to its end; given by the mesh, unique for the life of the process."""

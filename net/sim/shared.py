@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
-from net.core.health.shape import Shape
 from net.core.health.survey import Survey, survey
 from net.core.map.checks import Checks, real_checks
+from net.core.shape import Shape
 from net.core.wire.record import Record
 
 REMEMBERED_MAX = 200_000

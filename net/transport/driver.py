@@ -36,10 +36,10 @@ from net.core.effects import (
     Validate,
     Verdict,
 )
-from net.core.health.shape import Shape
 from net.core.health.survey import survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
+from net.core.shape import Shape
 from net.transport.ice import IceSettings
 from net.transport.links import Links, LinkStatistics
 from net.transport.ports import Application, BlobStore, MeshMachine

@@ -9,8 +9,8 @@ import numpy as np
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.health.shape import Shape
 from net.core.map.view import MapTable, PeerFacts
+from net.core.shape import Shape
 from net.core.wire.record import Flags
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def random_graph(count: int, degree: int, seed: int) -> list[Edge]:
 
 
 class ShapeView:
-    """The map as health reads it (`net.core.health.shape.Structure`), made of a shape that can be exchanged."""
+    """The map as health reads it (`net.core.health.structure.Structure`), made of a shape that can be exchanged."""
 
     def __init__(self, shape: Shape) -> None:
         self.shape = shape

@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from net.core.health.shape import Shape
+from net.core.shape import Shape
 
 LARGE_PART = 10
 """A domain is looked at from a tenth of the peers on."""

@@ -9,7 +9,7 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Alarm, SurveyMap
 from net.core.health.judge import OwnShare, judge, own_share
-from net.core.health.shape import Structure, freeze
+from net.core.health.structure import Structure, freeze
 from net.core.health.survey import Survey
 from net.core.health.watch import THRESHOLDS, AlarmKind, Phase, Watch
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from net.core.health.shape import Positions, Shape
+from net.core.shape import Positions, Shape
 
 SOURCES = 32
 """Peers from which distances are measured in larger networks: their mean is known to 1 % in a random graph."""

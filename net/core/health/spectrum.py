@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from net.core.health.shape import Shape
+from net.core.shape import Shape
 
 STEPS_MAX = 400
 """Power iterations at most: 1.5 s at 100,000 peers. A graph that needs more has a gap near 0, and says so."""

@@ -7,8 +7,8 @@ import numpy as np
 from chain.primitives.peer import PeerId
 from net.core.health.domains import Domain, large_domains
 from net.core.health.pieces import CutPoint, Pieces, find_cut_points, find_pieces, least_distance, mean_distance
-from net.core.health.shape import Shape
 from net.core.health.spectrum import Spectrum, measure_spectrum
+from net.core.shape import Shape
 
 SEED = 1
 """Of the numbers that start the power iteration and choose sources of distances: they only need to be no pattern."""

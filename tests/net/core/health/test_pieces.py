@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from net.core.health.pieces import CutPoint, find_cut_points, find_pieces, least_distance, mean_distance
-from net.core.health.shape import Shape
+from net.core.shape import Shape
 from tests.helpers.shapes import Edge, barbell, complete, make_shape, random_graph, ring, star, two_cliques
 
 

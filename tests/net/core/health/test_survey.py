@@ -5,9 +5,9 @@ import pytest
 
 from net.core.health.domains import DomainKind
 from net.core.health.pieces import find_pieces
-from net.core.health.shape import Shape
 from net.core.health.spectrum import Spectrum, measure_spectrum
 from net.core.health.survey import survey
+from net.core.shape import Shape
 from tests.helpers.shapes import barbell, complete, make_shape, random_graph, ring, star, two_cliques
 
 
