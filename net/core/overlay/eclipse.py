@@ -14,7 +14,7 @@ from net.core.map.view import MapView
 
 LAG = Millis(15_000)
 """Age from which every listed neighbour should have passed a record on: spreading takes seconds, and one known by name
-is asked of three neighbours within ten. Below `map.reconcile.MISMATCH_FOR`, after which a comparison brings it anyway."""
+is asked of three neighbours within ten. Below `map.reconcile.MISMATCH_FOR`, after which comparing brings it anyway."""
 
 EVERY = Millis(120_000)
 EVERY_PER_PEER = Millis(10)

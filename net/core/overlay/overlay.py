@@ -16,8 +16,8 @@ from net.core.overlay.anchors import Anchors
 from net.core.overlay.annoyance import Annoyance, Deeds
 from net.core.overlay.confirm import ConfirmWatch
 from net.core.overlay.domains import Domains
-from net.core.overlay.eclipse import EclipseWatch
 from net.core.overlay.doorstep import Doorstep
+from net.core.overlay.eclipse import EclipseWatch
 from net.core.overlay.handshake import Proved
 from net.core.overlay.hosting import Hosting
 from net.core.overlay.keepalive import Keepalive

@@ -7,6 +7,7 @@ import pytest
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import LinkId, Priority
+from net.core.wire.frame import FrameKind, encode_frame
 from net.sim.node import SimNode
 from net.sim.world import End, World
 
@@ -39,9 +40,8 @@ def changed(frame: bytes, rng: Random) -> bytes:
     return bytes(raw)
 
 
-@pytest.mark.slow
-def test_changed_frames_never_raise() -> None:
-    seed = 1
+def tapped(seed: int) -> tuple[Tap, list[SimNode]]:
+    """Return a small network after some traffic of every usual kind."""
     world = Tap(seed)
     nodes: list[SimNode] = []
     for _ in range(4):
@@ -57,17 +57,44 @@ def test_changed_frames_never_raise() -> None:
     nodes[1].publish(TOPIC.number, bytes(100_000))
     nodes[2].request(nodes[0].peer, TOPIC.number, bytes(40_000))
     world.run_for(4_000)
+    return world, nodes
+
+
+def feed(world: Tap, victim: SimNode, frame: bytes, rng: Random) -> None:
+    """Hand a frame to a random link of the victim and lift the bans that follow."""
+    links = [one.link for one in victim.mesh.neighbours()] or [LinkId(1)]
+    victim._do(victim.mesh.receive(rng.choice(links), frame, world.now))
+    for ban in victim.mesh.bans(world.now):
+        victim._do(victim.mesh.unban(ban.peer, world.now))
+    world.run_for(rng.randrange(40))
+    if not victim.mesh.neighbours():
+        world.run_for(5_000)
+
+
+@pytest.mark.slow
+def test_changed_frames_never_raise() -> None:
+    seed = 1
+    world, nodes = tapped(seed)
     kinds = {frame[0] for frame in world.frames}
     assert len(kinds) >= 15
     rng = Random(seed)
     by_kind = [[frame for frame in world.frames if frame[0] == kind] for kind in sorted(kinds)]
-    victim = nodes[0]
     for _ in range(250):
-        links = [one.link for one in victim.mesh.neighbours()] or [LinkId(1)]
-        victim._do(victim.mesh.receive(rng.choice(links), changed(rng.choice(rng.choice(by_kind)), rng), world.now))
-        for ban in victim.mesh.bans(world.now):
-            victim._do(victim.mesh.unban(ban.peer, world.now))
-        world.run_for(rng.randrange(40))
-        if not victim.mesh.neighbours():
-            world.run_for(5_000)
+        feed(world, nodes[0], changed(rng.choice(rng.choice(by_kind)), rng), rng)
+    world.run_for(10_000)
+
+
+@pytest.mark.slow
+def test_true_frames_out_of_place_and_random_bodies_never_raise() -> None:
+    seed = 2
+    world, nodes = tapped(seed)
+    frames, rng = list(world.frames), Random(seed)
+    for turn in range(300):
+        frame = rng.choice(frames)
+        match turn % 3:
+            case 1:
+                frame = frame[:1] + rng.choice(frames)[1:]
+            case 2:
+                frame = encode_frame(rng.choice(list(FrameKind)), rng.randbytes(rng.choice((0, 1, 20, 300, 9_000))))
+        feed(world, nodes[0], frame, rng)
     world.run_for(10_000)
