@@ -18,7 +18,8 @@ SOURCES = 1_024
 
 _WORD = 64
 _SWAPS_MAX = 1_000
-_TOLERANCE = 1e-5
+_TOLERANCE = 1e-3
+"""Of Lanczos: 0.03 % of lambda2 at 100,000 peers, in a quarter of the time of 1e-5."""
 
 
 @dataclass(frozen=True, slots=True)
