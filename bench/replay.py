@@ -1,6 +1,6 @@
-"""CPU of one real node while the records of a large network arrive at its door (docs/figures_network.md).
+"""CPU of one real node while the records of a large network arrive at its door (figures_network.md).
 
-`python -m bench.replay [--peers N] [--rate R] [--seconds S]` starts one mesh with the real checks (every record decoded,
+`python -m bench.replay [--peers N] [--rate R] [--seconds S]` starts one mesh with real checks (every record decoded,
 every signature verified), links it with twelve others, loads all maps with N peers, and lets R records a second enter
 the network at the others' doors, so that they come to the one as gossip brings them: whole over eager links, by name
 over lazy ones. Only the CPU spent inside the one mesh counts: no sockets, DTLS or SCTP. Seeds are fixed.
@@ -117,7 +117,7 @@ def main() -> None:
     others += [SimNode(world, config, []) for _ in range(LINKS - 1)]
     one = MeteredNode(world, config, [])
     for node in (*others, one):
-        for name, record in crowd.records.items():
+        for record in crowd.records.values():
             node.archive.put(record.peer, encode_record(record))
         world.at(world.now + 100 * node.index, node.start)
     world.run_for(WARM_UP)
@@ -133,11 +133,12 @@ def main() -> None:
     frames = {kind.name: count.frames_in - getattr(began.frames.get(kind), "frames_in", 0)
               for kind, count in ended.frames.items()}  # fmt: skip
     seconds = options.seconds
-    print(f"{len(linked)} links, {len(one.mesh.view())} peers on the map, {options.rate:g} records/s, {seconds} virtual s")
+    print(f"{len(linked)} links, {len(one.mesh.view())} peers on the map")
+    print(f"  {options.rate:g} records/s, {seconds} virtual s")
     print(f"  records taken              {ended.gossip.applied - began.gossip.applied:8d}")
     print(f"  signatures verified        {ended.gossip.signatures - began.gossip.signatures:8d}")
     print(f"  frames received            {sum(frames.values()):8d}  {frames}")
-    print(f"  CPU                        {spent * 1000 / seconds:8.2f} ms per second: {spent / seconds:.2%} of this core")
+    print(f"  CPU                        {spent * 1000 / seconds:8.2f} ms per second: {spent / seconds:.2%} of a core")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ Told = Callable[[int, int, int, "Progress | None", Path | None], "tuple[Outcome,
 """Peers, seed, ms between joins, progress, a saved world: the outcome and the world at its end."""
 
 
-def _grow(peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None) -> "tuple[Outcome, World]":
+def _grow(
+    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+) -> "tuple[Outcome, World]":
     return _growth("growth", 0.0, 0.0)(peers, seed, every, progress, world)
 
 

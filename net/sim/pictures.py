@@ -17,7 +17,8 @@ _COLOURS = ("#1f6feb", "#d1242f", "#1a7f37", "#9a6700")
 
 def _page(body: str, title: str) -> str:
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="11">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+        f'font-size="11">'
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>'
         f'<text x="{MARGIN}" y="20" font-size="13">{title}</text>{body}</svg>\n'
     )
@@ -39,7 +40,7 @@ def curves_svg(curves: Mapping[str, Sequence[tuple[float, float]]], title: str, 
     """Return lines over a common axis, each named in its colour; `below` and `beside` name the axes."""
     points = [point for curve in curves.values() for point in curve]
     low, high = min(x for x, _ in points), max(x for x, _ in points)
-    top = max(max(y for _, y in points), 1e-9)
+    top = max(1e-9, *(y for _, y in points))
     wide, tall = (WIDTH - 2 * MARGIN) / max(high - low, 1e-9), (HEIGHT - 2 * MARGIN) / top
     body = _frame(low, high, top, below, beside)
     for number, (name, curve) in enumerate(curves.items()):

@@ -102,7 +102,7 @@ class _Writer(pickle.Pickler):
                 return ("shared", name)
         return None
 
-    def reducer_override(self, thing: object) -> object:
+    def reducer_override(self, thing: object) -> tuple[object, ...]:  # type: ignore[override]  # six values are known
         if isinstance(thing, memoryview):
             return _memory, (np.asarray(thing.obj),)
         if isinstance(thing, PrivateKey):
@@ -112,7 +112,7 @@ class _Writer(pickle.Pickler):
             cells = [cell.cell_contents for cell in thing.__closure__ or ()]
             made = (thing.__module__, code, thing.__name__, thing.__defaults__, len(cells))
             return _function, made, cells, None, None, _fill
-        return NotImplemented
+        return NotImplemented  # type: ignore[no-any-return]
 
 
 class _Reader(pickle.Unpickler):
@@ -125,7 +125,7 @@ class _Reader(pickle.Unpickler):
         self._wires = wires
         self._raws = raws
 
-    def persistent_load(self, name: tuple[str, int | str, bool]) -> object:
+    def persistent_load(self, name: object) -> object:
         match name:
             case ("raw", int(number)):
                 return self._raws[number]
@@ -145,7 +145,7 @@ def _memory(array: npt.NDArray[np.generic]) -> memoryview:
 
 def _function(module: str, code: bytes, name: str, defaults: tuple[object, ...] | None, cells: int) -> FunctionType:
     empty = tuple(CellType() for _ in range(cells))
-    return FunctionType(marshal.loads(code), vars(import_module(module)), name, defaults, empty)  # noqa: S302
+    return FunctionType(marshal.loads(code), vars(import_module(module)), name, defaults, empty)
 
 
 def _fill(function: FunctionType, contents: list[object]) -> None:

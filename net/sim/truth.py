@@ -33,13 +33,18 @@ def true_codes(nodes: Sequence[SimNode]) -> Codes:
     codes, counts = np.unique(
         np.minimum(here[:, 0], here[:, 1]) << _SHIFT | np.maximum(here[:, 0], here[:, 1]), return_counts=True
     )
-    return codes[counts == 2]
+    both: Codes = codes[counts == 2]
+    return both
 
 
 def quality(nodes: Sequence[SimNode], judged: Sequence[SimNode] | None = None) -> MapQuality:
-    """Compare the maps of the `judged` nodes (all that run by default) with the links that exist."""
+    """Compare the maps of the `judged` nodes (all that run by default) with the links that exist.
+
+    Links between two peers that vanished are left out: nobody alive can withdraw them before their records expire.
+    """
     truth = true_codes(nodes)
     index = {node.peer: node.index for node in nodes}
+    runs = np.array([node.running for node in nodes], dtype=np.bool_)
     precisions, recalls = [], []
     for node in nodes if judged is None else judged:
         if not node.running:
@@ -47,10 +52,12 @@ def quality(nodes: Sequence[SimNode], judged: Sequence[SimNode] | None = None) -
         view = node.mesh.view()
         places = np.array([index.get(peer, -1) for peer in view.ids()], dtype=np.int64)
         matrix = view.adjacency().tocoo()
-        seen = _codes(places[matrix.row], places[matrix.col]) if len(places) else np.empty(0, dtype=np.int64)
-        right = len(np.intersect1d(seen, truth, assume_unique=True))
-        precisions.append(right / len(seen) if len(seen) else 0.0)
-        recalls.append(right / len(truth) if len(truth) else 1.0)
+        left, right = places[matrix.row], places[matrix.col]
+        told = runs[left] | runs[right]
+        seen = _codes(left[told], right[told])
+        found = len(np.intersect1d(seen, truth, assume_unique=True))
+        precisions.append(found / len(seen) if len(seen) else 0.0)
+        recalls.append(found / len(truth) if len(truth) else 1.0)
     return MapQuality(
         precision=min(precisions),
         recall=min(recalls),

@@ -224,9 +224,7 @@ class World:
         arrival = free + near.trip * (1.0 + 0.1 * self.rng.random())
         if self.conditions.loss and self.rng.random() < self.conditions.loss:
             arrival += RETRANSMIT
-        if arrival < far.last_arrival:
-            arrival = far.last_arrival
-        far.last_arrival = arrival
+        far.last_arrival = arrival = max(arrival, far.last_arrival)
         self._count += 1
         heappush(self._queue, (arrival, self._count, self._arrive, (near, far, frame)))
 

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from random import Random
 
@@ -46,7 +47,8 @@ class Archive:
 class Stack:
     """One node's network, and an application that keeps what it is told."""
 
-    def __init__(self, bootstraps: tuple[str, ...]) -> None:
+    def __init__(self, bootstraps: tuple[str, ...], patience: Millis | None = None) -> None:
+        """`patience` replaces the time-outs of links: many stacks in one loop hold each other up."""
         self._began = time.time() - time.monotonic()
         identity = create_identity(secrets.token_bytes, self.clock(), DIFFICULTY)
         self.peer = identity.peer
@@ -59,6 +61,8 @@ class Stack:
             bootstraps=bootstraps,
             trust_own_clock=True,
         )
+        if patience is not None:
+            config = replace(config, dead=patience, setup_timeout=patience)
         self.blobs: dict[str, bytes] = {}
         self.mesh = Mesh(
             config,
@@ -69,8 +73,8 @@ class Stack:
             archive=Archive(),
             blobs={},
         )
-        settings = DriverSettings(LOOPBACK, rendezvous=("127.0.0.1", port))
-        self.driver = Driver(self.mesh, self, self, settings, self.clock)
+        ports = DriverSettings(LOOPBACK, rendezvous=("127.0.0.1", port))
+        self.driver = Driver(self.mesh, self, self, ports, self.clock)
         self.effects: list[AppEffect] = []
 
     def clock(self) -> Millis:
@@ -100,10 +104,15 @@ class Network:
 
     async def __aenter__(self) -> "Network":
         for _ in range(self._nodes):
-            stack = Stack((self.stacks[0].url,) if self.stacks else ())
-            self.stacks.append(stack)
-            await stack.driver.start()
+            await self.add()
         return self
+
+    async def add(self, patience: Millis | None = None) -> Stack:
+        """Start one more stack."""
+        stack = Stack((self.stacks[0].url,) if self.stacks else (), patience)
+        self.stacks.append(stack)
+        await stack.driver.start()
+        return stack
 
     async def __aexit__(self, *_: object) -> None:
         for stack in self.stacks:
@@ -118,12 +127,7 @@ class Network:
     def truth(self) -> set[frozenset[PeerId]]:
         """Pairs that both have a listed link up."""
         listed = {stack.peer: stack.listed() for stack in self.stacks}
-        return {
-            frozenset((a, b))
-            for a, others in listed.items()
-            for b in others
-            if b in listed and a in listed[b]
-        }
+        return {frozenset((a, b)) for a, others in listed.items() for b in others if a in listed.get(b, ())}
 
     def mapped(self, stack: Stack) -> set[frozenset[PeerId]]:
         """Pairs that are linked by the map of one stack."""

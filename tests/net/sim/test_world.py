@@ -24,7 +24,7 @@ def pair(seed: int, conditions: Conditions | None = None) -> tuple[World, SimNod
 def test_what_is_due_together_happens_in_the_order_asked_for() -> None:
     world, seen = World(1), []
     for name in "abc":
-        world.at(EPOCH + 5, lambda name=name: seen.append(name))  # type: ignore[misc]
+        world.at(EPOCH + 5, lambda name=name: seen.append(name))
     world.at(EPOCH + 1, lambda: seen.append("first"))
     world.run_for(10)
     assert seen == ["first", "a", "b", "c"]
