@@ -110,7 +110,7 @@ def test_an_eclipsed_node_raises_the_alarm_and_no_other() -> None:
         unlisted_from=8,
     )
     nodes: list[SimNode] = []
-    for _ in range(16):
+    for _ in range(12):
         bootstraps = (nodes[0].url,) if nodes else ()
         nodes.append(SimNode(world, replace(config, bootstraps=bootstraps), [TOPIC]))
         nodes[-1].start()
