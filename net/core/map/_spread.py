@@ -2,7 +2,7 @@
 
 The eager links form a tree that mends itself (Plumtree, Leitão et al. 2007): a link that keeps bringing what is here
 already turns lazy, one whose names prove useful turns eager. Every record then crosses each node about once, and a
-neighbour that swallows records delays them by PULL_AFTER at most. Over a lazy link one of the two ends tells a name first
+neighbour that swallows records delays them by PULL_AFTER at most. Over a lazy link one end tells a name first
 (the origin's last bit decides which) and the other holds its tongue if it hears it: else both would tell each other
 what both hold. Rejected: pushing to all links, five copies each.
 """
@@ -99,7 +99,7 @@ class Spread:
         side = origin[-1] & 1
         for peer, link in self._links.items():
             if link.eager or self.healing:
-                if peer == sender or peer == origin:
+                if peer in (sender, origin):
                     continue
                 push = link.push
                 if origin in push:
@@ -110,7 +110,7 @@ class Spread:
                     oldest = next(iter(push))
                     del push[oldest]
                     named |= self._name(link, oldest, later=False)
-            elif peer != sender and peer != origin:
+            elif peer not in (sender, origin):
                 named |= self._name(link, origin, later=link.side != side)
         if pushed:
             due = now if self.healing else Millis(now + FLUSH_EVERY)
