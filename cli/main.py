@@ -20,7 +20,7 @@ COMMANDS = {
     "stake": ("cli.commands.stake", "Stake coins to win tickets."),
     "supply": ("cli.commands.supply", "Audit all coins from block 0 on."),
     "show": ("cli.commands.show", "Show a block, transaction, account or validator."),
-    "why": ("cli.commands.why", "Explain a block's time or a transaction's fate."),
+    "why": ("cli.commands.why", "Explain a block's time, a transaction's fate, a link with a peer."),
     "bans": ("cli.commands.bans", "Show which peers a node keeps away."),
     "unban": ("cli.commands.bans", "Lift a ban."),
     "db": ("cli.commands.db", "Count, verify or repair a stopped node's database."),

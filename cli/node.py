@@ -320,7 +320,7 @@ class Node:
             node=self._node_facts,
             network=NetworkFacts(self._identity.peer, self._driver, self._exchange.peer_height, self._mesh.health),
             mining=None if self._mining is None else MiningFacts(self._params, self._mining),
-            admin=Admin(self._mesh, self._clock),
+            admin=Admin(self._mesh, self._driver, self._clock),
             staking=StakingFacts(self._params, self._tickets),
         )
         return RpcServer(

@@ -1,18 +1,20 @@
-"""`why`: what made a block's time, and what stands in a transaction's way."""
+"""`why`: what made a block's time, and what stands in the way of a transaction or a link."""
 
 import json
 
 import click
 
 from chain.primitives.errors import NodeError
-from cli.commands.network import fetch_object
+from cli.commands.network import fetch_map, fetch_object, objects_of
 from cli.commands.options import json_option, rpc_option
 from cli.exit_codes import ExitCode
 from cli.explain.blocks import computed_time, explain_block, seal_bits
 from cli.explain.transactions import Explained, Fate, Market, Sender, explain_mined, explain_unknown, explain_waiting
 from cli.rpc_client import RpcClient, as_list, quantity
+from cli.texts import when
 
 HASH_CHARACTERS = 66
+PEER_CHARACTERS = 64
 
 
 class NotFound(NodeError):
@@ -28,7 +30,7 @@ def block_selector(text: str) -> str:
 
 @click.group("why")
 def why_command() -> None:
-    """Explain a block's time or a transaction's fate, with the numbers that made it."""
+    """Explain a block's time, a transaction's fate, or why there is a link with a peer or none."""
 
 
 @why_command.command("block")
@@ -118,3 +120,35 @@ def _explain_against_chain(client: RpcClient, found: dict[str, object], *, sent:
     pending = fetch_object(client, "eth_getBlockByNumber", "pending", False)
     chosen = tuple(str(name) for name in as_list(pending.get("transactions")))
     return explain_waiting(found, sender, Market(quantity(pending.get("baseFeePerGas")), chosen), sent=sent)
+
+
+@why_command.command("peer")
+@click.argument("peer")
+@rpc_option
+@json_option
+def why_peer(peer: str, rpc: str, as_json: bool) -> None:
+    """Explain how the node stands with PEER, an id or its beginning: at which step links failed."""
+    client = RpcClient(rpc)
+    wanted = peer.lower().removeprefix("0x")
+    if len(wanted) != PEER_CHARACTERS:
+        known = [str(node["id"]) for node in fetch_map(client)[0]]
+        matching = [name for name in known if wanted and name.startswith(wanted)]
+        if len(matching) != 1:
+            raise NotFound(f"{len(matching)} peers on the map begin with {peer!r}: give more of the id")
+        wanted = matching[0]
+    why = fetch_object(client, "mappemonde_whyPeer", wanted)
+    if as_json:
+        click.echo(json.dumps(why, indent=2))
+        return
+    click.echo(f"peer      {why['id']}")
+    click.echo(f"link      {why['linked'] or 'none'}")
+    click.echo(
+        f"map       {'on it' if why['onMap'] else 'no live record'}, {'a' if why['reachable'] else 'no'} way to it"
+    )
+    for state in ("banned", "quarantined"):
+        if why[state]:
+            click.echo(f"state     {state}")
+    for attempt in objects_of(why["attempts"]):
+        way = "asked it" if attempt["direction"] == "out" else "was asked"
+        ended = "link came up" if attempt["step"] == "up" else f"failed at {attempt['step']}: {attempt['reason']}"
+        click.echo(f"{when(attempt['ended'])}  {attempt['kind']}, {way}, {ended}")

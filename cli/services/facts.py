@@ -22,11 +22,13 @@ from net.core.wire.record import Direction, Flags
 from net.rpc.errors import limited
 from net.rpc.ports import (
     BanFact,
+    LinkAttempt,
     MapLink,
     MapNode,
     MiningState,
     MiningWorker,
     PeerFact,
+    PeerWhy,
     ShareVerdict,
     SyncProgress,
     Work,
@@ -184,6 +186,29 @@ class NetworkFacts:
             if link.confirmed and link.direction is Direction.OUT
         ]
 
+    def why(self, peer: PeerId) -> PeerWhy:
+        """Return how this node stands with a peer."""
+        why = self._driver.why(peer)
+        return PeerWhy(
+            id=peer,
+            on_map=why.on_map,
+            reachable=why.reachable,
+            linked=None if why.linked is None else why.linked.value,
+            banned=why.banned,
+            quarantined=why.quarantined,
+            attempts=tuple(
+                LinkAttempt(
+                    started=attempt.started,
+                    ended=attempt.ended,
+                    kind=attempt.kind.value,
+                    outbound=attempt.outbound,
+                    step=attempt.step.value,
+                    reason=attempt.reason,
+                )
+                for attempt in why.attempts
+            ),
+        )
+
     def health(self) -> Mapping[str, int | float | str]:
         """Return the figures of the map's health; empty before the first survey."""
         found = self._health()
@@ -280,8 +305,9 @@ class MiningFacts:
 class Admin:
     """What only the operator may ask, by token."""
 
-    def __init__(self, mesh: Mesh, clock: Callable[[], Millis]) -> None:
+    def __init__(self, mesh: Mesh, driver: Driver, clock: Callable[[], Millis]) -> None:
         self._mesh = mesh
+        self._driver = driver
         self._clock = clock
 
     def bans(self) -> Sequence[BanFact]:
@@ -289,8 +315,5 @@ class Admin:
         return [BanFact(id=ban.peer, reason=ban.reason, until=ban.until) for ban in self._mesh.bans(self._clock())]
 
     def unban(self, peer: PeerId) -> bool:
-        """Lift a ban."""
-        banned = any(ban.peer == peer for ban in self._mesh.bans(self._clock()))
-        if banned:
-            self._mesh.unban(peer, self._clock())
-        return banned
+        """Lift a ban; it stays lifted after a crash."""
+        return self._driver.unban(peer)

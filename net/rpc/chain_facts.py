@@ -9,7 +9,7 @@ from chain.params import ChainParams
 from net.core.effects import MapEvent
 from net.rpc.encoding import Json, data, quantity
 from net.rpc.objects import Object
-from net.rpc.ports import MapLink, MapNode, MiningState, PeerFact, Work
+from net.rpc.ports import MapLink, MapNode, MiningState, PeerFact, PeerWhy, Work
 
 
 def head_json(block: ChainedHeader, params: ChainParams, *, removed: bool = False) -> Object:
@@ -72,6 +72,29 @@ def peer_json(peer: PeerFact) -> Object:
         "head": peer.head_height,
         "bytesIn": peer.bytes_in,
         "bytesOut": peer.bytes_out,
+    }
+
+
+def why_json(why: PeerWhy) -> Object:
+    """Return how this node stands with a peer."""
+    return {
+        "id": why.id.hex(),
+        "onMap": why.on_map,
+        "reachable": why.reachable,
+        "linked": why.linked,
+        "banned": why.banned,
+        "quarantined": why.quarantined,
+        "attempts": [
+            {
+                "started": attempt.started,
+                "ended": attempt.ended,
+                "kind": attempt.kind,
+                "direction": "out" if attempt.outbound else "in",
+                "step": attempt.step,
+                "reason": attempt.reason,
+            }
+            for attempt in why.attempts
+        ],
     }
 
 

@@ -180,6 +180,37 @@ class MapLink:
     rtt_class: int
 
 
+@dataclass(frozen=True, slots=True)
+class LinkAttempt:
+    """One attempt at a link with a peer."""
+
+    started: Millis
+    ended: Millis
+    kind: str
+    """`listed`, `unlisted` or `guest`."""
+    outbound: bool
+    """Whether this node asked."""
+    step: str
+    """Where it ended: `route`, `offer`, `answer`, `ice`, `dtls`, `handshake`, or `up` when the link came."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerWhy:
+    """How this node stands with a peer, and what became of recent attempts at a link."""
+
+    id: PeerId
+    on_map: bool
+    reachable: bool
+    """Whether a direct message has a way to it."""
+    linked: str | None
+    """Kind of the link that is up."""
+    banned: bool
+    quarantined: bool
+    attempts: tuple[LinkAttempt, ...]
+    """Oldest first."""
+
+
 class NetworkFacts(Protocol):
     """What the mesh knows. Never an address of a peer."""
 
@@ -189,6 +220,9 @@ class NetworkFacts(Protocol):
 
     def peers(self) -> Sequence[PeerFact]:
         """Return the neighbours, longest-lived first."""
+
+    def why(self, peer: PeerId) -> PeerWhy:
+        """Return how this node stands with a peer; for an unknown id too."""
 
     def map_size(self) -> tuple[int, int]:
         """Return the numbers of peers and confirmed links on the map, this node included."""

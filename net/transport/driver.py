@@ -39,6 +39,7 @@ from net.core.effects import (
 from net.core.health.survey import survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
+from net.core.overlay.trace import Why
 from net.core.shape import Shape
 from net.transport.ice import IceSettings
 from net.transport.links import Links, LinkStatistics
@@ -219,6 +220,16 @@ class Driver:
     def penalise(self, peer: PeerId, penalty: Penalty, reason: str) -> None:
         """Punish a peer for what an application found in its message."""
         self._perform(self._mesh.penalise(peer, penalty, reason, self._clock()))
+
+    def unban(self, peer: PeerId) -> bool:
+        """Lift a ban, on disk too; False if there was none."""
+        effects = self._mesh.unban(peer, self._clock())
+        self._perform(effects)
+        return bool(effects)
+
+    def why(self, peer: PeerId) -> Why:
+        """Return how this node stands with a peer."""
+        return self._mesh.why(peer, self._clock())
 
     def neighbours(self) -> tuple[Neighbour, ...]:
         """Return the links that are up."""

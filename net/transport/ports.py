@@ -24,6 +24,7 @@ from net.core.effects import (
 from net.core.health.survey import Survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
+from net.core.overlay.trace import Why
 
 AppEffect: TypeAlias = Validate | Requested | Responded | RequestFailed | LinkUp | LinkDown | MapEvent | Alarm
 """What the mesh has for applications."""
@@ -91,6 +92,12 @@ class MeshMachine(Protocol):
 
     def penalise(self, peer: PeerId, penalty: Penalty, reason: str, now: Millis) -> list[Effect]:
         """Punish a peer for what an application found."""
+
+    def unban(self, peer: PeerId, now: Millis) -> list[Effect]:
+        """Lift a ban: nothing to do if there is none."""
+
+    def why(self, peer: PeerId, now: Millis) -> Why:
+        """Tell how this node stands with a peer."""
 
     def request(self, peer: PeerId, topic: int, payload: bytes, now: Millis) -> tuple[RequestId, list[Effect]]:
         """Ask a peer."""

@@ -31,11 +31,13 @@ from net.rpc.methods.table import make_registry
 from net.rpc.policy import RpcLimits, RpcPolicy
 from net.rpc.ports import (
     BanFact,
+    LinkAttempt,
     MapLink,
     MapNode,
     MiningState,
     MiningWorker,
     PeerFact,
+    PeerWhy,
     RpcParts,
     ShareVerdict,
     SyncProgress,
@@ -73,6 +75,12 @@ class FakeNetwork:
 
     def peers(self) -> Sequence[PeerFact]:
         return self.neighbours
+
+    def why(self, peer: PeerId) -> PeerWhy:
+        attempt = LinkAttempt(Millis(1), Millis(2), "listed", outbound=True, step="ice", reason="no candidate answered")
+        return PeerWhy(
+            peer, on_map=True, reachable=True, linked=None, banned=False, quarantined=False, attempts=(attempt,)
+        )
 
     def map_size(self) -> tuple[int, int]:
         return len(self.nodes), len(self.links)

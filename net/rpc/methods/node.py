@@ -3,7 +3,7 @@
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Wei
 from chain.staking_registry import SYSTEM_ADDRESS
-from net.rpc.chain_facts import head_json, link_json, node_json, peer_json
+from net.rpc.chain_facts import head_json, link_json, node_json, peer_json, why_json
 from net.rpc.encoding import Json, data, quantity
 from net.rpc.kinds import BLOCK, COUNT, HASH_SCHEMA, PEER, QUANTITY_SCHEMA, Selector, Tag
 from net.rpc.methods.results import (
@@ -14,6 +14,7 @@ from net.rpc.methods.results import (
     NUMBER,
     OBJECT,
     PEER_ID,
+    PEER_WHY,
     TEXT,
     array_of,
     nullable,
@@ -131,6 +132,10 @@ class NodeMethods:
         """Return the neighbours."""
         return [peer_json(peer) for peer in self._parts.network.peers()]
 
+    def why_peer(self, peer: PeerId) -> Json:
+        """Return how this node stands with a peer, and where recent attempts at a link ended."""
+        return why_json(self._parts.network.why(peer))
+
     def map(self, after: PeerId | None, limit: int) -> Json:
         """Return a page of the global map: peers in the order of their ids, and the links they chose."""
         network = self._parts.network
@@ -214,6 +219,13 @@ def node_methods(services: Services) -> list[Method]:
             Where.WORKER,
         ),
         Method("mappemonde_supply", "Coins issued and burnt up to a block", (block,), supply, it.supply),
+        Method(
+            "mappemonde_whyPeer",
+            "Why there is a link with a peer, or none",
+            (Param("peer", PEER),),
+            PEER_WHY,
+            it.why_peer,
+        ),
         Method("mappemonde_peers", "The neighbours", (), array_of(PEER_RESULT), it.peers),
         Method(
             "mappemonde_map",

@@ -176,3 +176,16 @@ PEER = record(
 )
 MAP_NODE = record("peer on the map", id=PEER_ID, born=INTEGER, seen=INTEGER, reachability=TEXT, degree=INTEGER)
 MAP_LINK = record("confirmed link", origin=PEER_ID, target=PEER_ID, rttClass=INTEGER)
+LINK_ATTEMPT = record(
+    "attempt at a link", started=INTEGER, ended=INTEGER, kind=TEXT, direction=TEXT, step=TEXT, reason=TEXT
+)
+PEER_WHY = record(
+    "standing with a peer",
+    id=PEER_ID,
+    onMap=BOOL_SCHEMA,
+    reachable=BOOL_SCHEMA,
+    linked=nullable(TEXT),
+    banned=BOOL_SCHEMA,
+    quarantined=BOOL_SCHEMA,
+    attempts=array_of(LINK_ATTEMPT),
+)

@@ -142,3 +142,16 @@ def test_completion_scripts(shell: str) -> None:
         },
     )
     assert "mine" in listed.output
+
+
+async def test_why_peer_tells_where_links_failed() -> None:
+    """By id or its beginning; an ambiguous or unknown beginning is refused."""
+    async with World().served() as server:
+        shown = await said(server, "why", "peer", PEER_C.hex()[:8])
+        assert PEER_C.hex() in shown
+        assert "link      none" in shown
+        assert "listed, asked it, failed at ice: no candidate answered" in shown
+        told = json.loads(await said(server, "why", "peer", PEER_C.hex(), "--json"))
+        assert told["attempts"][0]["step"] == "ice"
+        for wrong in ("ffffffff", ""):
+            assert isinstance(await refused(server, "why", "peer", wrong), NotFound)

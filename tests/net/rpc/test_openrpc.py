@@ -134,6 +134,7 @@ async def test_answers_keep_to_their_schemas() -> None:
         "eth_getLogs": [{"fromBlock": "0x0"}],
         "eth_newFilter": [{}],
         "mappemonde_heads": [10],
+        "mappemonde_whyPeer": ["a1" * 32],
         "mappemonde_validator": [text(ALICE)],
         "mappemonde_submitWork": ["0x" + "00" * 32, "0x" + "00" * 8],
         **{name: [given] for name, given in filters.items()},

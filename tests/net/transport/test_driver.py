@@ -35,6 +35,7 @@ from net.core.effects import (
 from net.core.health.survey import Survey
 from net.core.map.view import MapView
 from net.core.mesh_report import MeshStatistics, Neighbour
+from net.core.overlay.trace import Why
 from net.transport.driver import Driver, DriverSettings
 from net.transport.ports import AppEffect
 from net.transport.webrtc import Step
@@ -118,6 +119,12 @@ class ScriptedMesh:
 
     def refuse(self, request: RequestId, reason: str, now: Millis) -> list[Effect]:
         return self._on("refuse", request, reason)
+
+    def unban(self, peer: PeerId, now: Millis) -> list[Effect]:
+        return self._on("unban", peer)
+
+    def why(self, peer: PeerId, now: Millis) -> Why:
+        return Why(peer, on_map=False, reachable=False, linked=None, banned=False, quarantined=False, attempts=())
 
     def neighbours(self) -> tuple[Neighbour, ...]:
         return ()
