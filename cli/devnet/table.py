@@ -101,8 +101,14 @@ def _ask(plan: NodePlan, exit_code: int | None, earned: Earned | None) -> Row:
     except (RpcUnreachable, RpcRefused):
         status, heads = None, []
     assert isinstance(heads, list), "the method returns an array"
-    intervals = tuple(head["interval"] / 1000 for head in heads if head["interval"] is not None)
+    intervals = shown_intervals(heads)
     return Row(plan, status if isinstance(status, dict) else None, intervals, exit_code, earned)
+
+
+def shown_intervals(heads: list[dict[str, object]]) -> tuple[float, ...]:
+    """Return the seconds between blocks; block 1 waited for the launch, so its interval says nothing."""
+    late = (head for head in heads if int(str(head["number"]), 16) > 1)
+    return tuple(int(str(head["interval"])) / 1000 for head in late)
 
 
 def _render(rows: list[Row], params: ChainParams) -> Group:

@@ -127,7 +127,7 @@ class ChainService:
         for block in result.applied:
             interval = (block.chained.time - block.chained.header.parent_time) / 1000
             log.info(
-                "block %d %s after %.1f s, %d transactions",
+                "block %d %s %.1f s after its parent, %d transactions",
                 block.chained.height,
                 block.chained.id.hex()[:12],
                 interval,

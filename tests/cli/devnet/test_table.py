@@ -7,7 +7,7 @@ from rich.console import Console
 from chain.genesis import load_genesis
 from chain.primitives.units import Wei
 from cli.devnet.plan import plan_devnet
-from cli.devnet.table import Row, _render, _ticket_text
+from cli.devnet.table import Row, _render, _ticket_text, shown_intervals
 from cli.staking.tally import Earned
 
 PARAMS = load_genesis("devnet").params
@@ -49,3 +49,13 @@ def test_four_nodes_are_shown_as_before() -> None:
     assert "rewards" not in text
     assert "ticket" in text
     assert _ticket_text(rows(4), rows(4)[0]) == ""
+
+
+def test_the_interval_of_the_first_block_is_not_shown() -> None:
+    """It is as long as the launch is ago."""
+    heads: list[dict[str, object]] = [
+        {"number": "0x2", "interval": 12_345},
+        {"number": "0x1", "interval": 59_693_495_500},
+        {"number": "0x0", "interval": None},
+    ]
+    assert shown_intervals(heads) == (12.345,)
