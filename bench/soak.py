@@ -26,12 +26,14 @@ from consensus.sim.blocks import BlockMaker
 from consensus.sim.world import Conditions, MinerSetup, World
 
 NODES = 6
-PARAMS = load_genesis("devnet").params
-SETTLED = PARAMS.stake_start + PARAMS.stake_ramp + 35
-"""First height compared: the ramp is over and the schedule, whose errors halve in 22 blocks, is at rest."""
+GENESIS = load_genesis("devnet")
+PARAMS = GENESIS.params
+RAMPED = PARAMS.stake_start + PARAMS.stake_ramp
+"""First height compared: from here on tickets have their full worth."""
 LEVEL = 0.01
 """A sample that the simulated law gives more rarely than this is taken for another law."""
-SIMULATED_BLOCKS = 20_000
+RUNS = 100
+"""Devnets simulated: their intervals together are the law."""
 LATE_MS = (50, 250, 1000)
 """A node counts as on the winner if it adopted the block within so many ms of its time; the machine is shared."""
 
@@ -87,33 +89,50 @@ def heads(port: int, height: int) -> list[dict[str, object]]:
     return found[::-1]
 
 
-def simulated(stake: float) -> list[int]:
-    """Return intervals of the same devnet in virtual time, ms."""
-    maker = BlockMaker(PARAMS)
-    conditions = Conditions(
-        rate=lambda _: MINERS * MINER_RATE / 1000,
-        stake=lambda _: stake,
-        delay=lambda rng, _source, _target, _now: rng.uniform(5, 30),
-        registered=stake,
-    )
-    start = maker.genesis(PARAMS.stake_start + PARAMS.stake_ramp)
-    miners = [MinerSetup(1 / MINERS) for _ in range(MINERS)]
-    outcome = World(PARAMS, miners, conditions, rng=Random(1), start=start, maker=maker).run(SIMULATED_BLOCKS)
-    return [block.time - block.header.parent_time for block in outcome.chain[200:]]
+def simulated(blocks: int) -> list[list[int]]:
+    """Return the intervals of RUNS devnets in virtual time from block 2 to `blocks`, ms.
+
+    Each begins as the real one does: block 1 is as late as the launch was, so the schedule starts with the largest
+    error one interval can make, and takes 450 blocks (H_SCHED / TAU) to come to rest.
+    """
+    premine = sum(GENESIS.allocations.values())
+    # the subsidy, and half of it again for the ticket
+    issued_per_block = PARAMS.subsidy * 3 // 2
+
+    def stake(now: float) -> float:
+        issued = premine + issued_per_block * (now / PARAMS.block_time)
+        return min(1 / PARAMS.floor_div, sum(STAKES) / issued)
+
+    runs = []
+    for seed in range(RUNS):
+        maker = BlockMaker(PARAMS)
+        conditions = Conditions(
+            rate=lambda _: MINERS * MINER_RATE / 1000,
+            stake=stake,
+            delay=lambda rng, _source, _target, _now: rng.uniform(5, 30),
+            registered=1 / PARAMS.floor_div,
+        )
+        start = maker.genesis(1, err=PARAMS.max_counted_interval - PARAMS.block_time)
+        miners = [MinerSetup(1 / MINERS) for _ in range(MINERS)]
+        outcome = World(PARAMS, miners, conditions, rng=Random(seed), start=start, maker=maker).run(blocks)
+        runs.append([block.time - block.header.parent_time for block in outcome.chain[: blocks - 1]])
+    return runs
 
 
-def report(ports: list[int], adopted: list[dict[str, float]]) -> int:
+def report(ports: list[int], adopted: list[dict[str, float]], save: Path | None) -> int:
     """Print the figures; return 0 if the devnet keeps the law."""
     height = int(str(call(ports[0], "eth_blockNumber")), 16) - 1
     chain = heads(ports[0], height)
     intervals = [int(str(block["interval"])) for block in chain]
     inside = [PARAMS.min_interval <= interval <= 2 * PARAMS.block_time for interval in intervals]
-    settled = [int(str(block["interval"])) for block in chain if int(str(block["number"]), 16) >= SETTLED]
+    settled = [int(str(block["interval"])) for block in chain if int(str(block["number"]), 16) >= RAMPED]
     tickets = sum(block["ticket"] is not None for block in chain)
+    if save is not None:
+        save.write_text(json.dumps(intervals))
     supply = call(ports[0], "mappemonde_supply")
     assert isinstance(supply, dict), "the node answers"
     stake = sum(STAKES) / int(supply["issued"], 16)
-    law = simulated(stake)
+    law = [interval for run in simulated(height) for interval in run[RAMPED - 2 :]]
     test = ks_2samp(settled, law)
     print(f"{len(intervals)} intervals, {tickets} blocks with a ticket, stake {stake:.3f} of the coins issued")
     print(
@@ -122,7 +141,7 @@ def report(ports: list[int], adopted: list[dict[str, float]]) -> int:
     for name, sample in (("devnet", settled), ("simulated", law)):
         mean = sum(sample) / len(sample)
         deviation = (sum((value - mean) ** 2 for value in sample) / len(sample)) ** 0.5
-        print(f"{name}: {len(sample)} intervals from height {SETTLED} on, mean {mean:.0f} ms, sd {deviation:.0f} ms")
+        print(f"{name}: {len(sample)} intervals from height {RAMPED} on, mean {mean:.0f} ms, sd {deviation:.0f} ms")
     print(f"Kolmogorov-Smirnov: D = {test.statistic:.4f}, p = {test.pvalue:.3f} (rejected under {LEVEL})")
     late = [
         seen[str(block["hash"])] - int(str(block["time"])) if str(block["hash"]) in seen else float("inf")
@@ -147,9 +166,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=300)
     parser.add_argument("--port-offset", type=int, default=3000)
+    parser.add_argument("--save", type=Path, help="keep the intervals in this JSON file")
     arguments = parser.parse_args()
-    if arguments.blocks < SETTLED + 40:
-        parser.error(f"at least {SETTLED + 40} blocks: the comparison begins at height {SETTLED}")
+    if arguments.blocks < RAMPED + 40:
+        parser.error(f"at least {RAMPED + 40} blocks: the comparison begins at height {RAMPED}")
     ports = [RPC_PORT + arguments.port_offset + PORT_STEP * index for index in range(NODES)]
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "devnet.log").open("wb") as log:
         words = [sys.executable, "-m", "cli.main", "devnet", "--nodes", str(NODES), "--datadir", f"{folder}/devnet"]
@@ -157,7 +177,7 @@ def main() -> int:
         devnet = subprocess.Popen(words, stdout=log, stderr=log)
         try:
             adopted = asyncio.run(watch(ports, arguments.blocks))
-            return report(ports, adopted)
+            return report(ports, adopted, arguments.save)
         finally:
             devnet.terminate()
             devnet.wait(30)
