@@ -6,6 +6,7 @@ chain; the race itself is then played out on the production functions with that 
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -16,6 +17,7 @@ from chain.fork_choice import outweighs
 from chain.params import ChainParams
 from consensus.schedule import next_log_target
 from consensus.sim.blocks import BlockMaker
+from consensus.sim.forks import steered_limit
 from consensus.sim.law import SPACE, draw_handicap, first_ripe, first_under
 
 if TYPE_CHECKING:
@@ -129,12 +131,12 @@ class DoubleSpend:
     def _limit(self, control: float) -> int:
         return min(int(SPACE / (control * self._contest.rate * self._params.block_time)), SPACE)
 
-    def _attack_block(self, parent: ChainedHeader, control: float) -> tuple[ChainedHeader, float]:
+    def _attack_block(self, parent: ChainedHeader, limit: int) -> tuple[ChainedHeader, float]:
         contest, params = self._contest, self._params
         handicap = draw_handicap(
             params, self._rng, parent.height + 1, stake=contest.attacker_stake, total=contest.total
         )
-        found = first_under(self._rng, rate=contest.rate * contest.share, limit=self._limit(control))
+        found = first_under(self._rng, rate=contest.rate * contest.share, limit=limit)
         return self._maker.child(parent, pow_hash=found.pow, handicap=handicap, miner=1), found.at
 
     def policy(self, confirmations: int) -> "tuple[list[Grid], list[Grid]]":
@@ -162,7 +164,7 @@ class DoubleSpend:
         by_time: list[float] = []
         by_hashing: list[float] = []
         for _ in range(self._samples):
-            block, took = self._attack_block(self._root, control)
+            block, took = self._attack_block(self._root, self._limit(control))
             public = self._rng.choice(self._public)[0].time - self._root.time
             by_time.append(block.time - self._root.time - public)
             by_hashing.append(took - public)
@@ -187,17 +189,47 @@ class DoubleSpend:
             row, column = TIMES.index(block.time - level), HASHING.index(hashed - level)
             if row is None or column is None or values[made][row, column] < HOPELESS:
                 return False
-            block, took = self._attack_block(block, CONTROLS[int(choices[made][row, column])])
+            block, took = self._attack_block(block, self._limit(CONTROLS[int(choices[made][row, column])]))
             hashed += took
-            released = max(block.time, hashed)
-            count = bisect_right(moments, released)
+            count = bisect_right(moments, max(block.time, hashed))
             if count >= len(public):
                 return False
-            # before the k-th confirmation there is nothing to gain, so an early lead is kept until then
-            shown = max(count, confirmations)
-            if block.height - self._root.height > shown and outweighs(block, public[shown - 1]):
-                return released < moments[shown]
+            if self._wins(block, public, count, confirmations):
+                return True
         return False
+
+    def _wins(self, block: ChainedHeader, public: list[ChainedHeader], count: int, confirmations: int) -> bool:
+        """Tell whether the private chain's tip displaces the public one, which has `count` blocks by now.
+
+        Before the k-th confirmation there is nothing to gain, so an early lead is kept until then.
+        """
+        shown = max(count, confirmations)
+        return block.height - self._root.height > shown and outweighs(block, public[shown - 1])
+
+    def steered(self, confirmations: Sequence[int], trials: int, *, gain: float) -> list[float]:
+        """Return the shares of won races, per k, of an attacker that only keeps hashing and times together.
+
+        It steers as an endless private chain does (`forks.steered_limit`) and knows neither k nor the public chain: the
+        attacker of the design's table. `gain` is in bits of threshold per T_BLOCK.
+        """
+        contest = self._contest
+        won = [0] * len(confirmations)
+        for _ in range(trials):
+            public = self._rng.choice(self._public)
+            moments = [block.time for block in public]
+            block, hashed = self._root, float(self._root.time)
+            racing = list(range(len(confirmations)))
+            while racing and block.height - self._root.height < max(confirmations) + EXTRA:
+                limit = steered_limit(self._params, contest.rate * contest.share, hashed - block.time, gain)
+                block, took = self._attack_block(block, limit)
+                hashed += took
+                count = bisect_right(moments, max(block.time, hashed))
+                if count >= len(public):
+                    break
+                for race in [race for race in racing if self._wins(block, public, count, confirmations[race])]:
+                    won[race] += 1
+                    racing.remove(race)
+        return [count / trials for count in won]
 
 
 def _table(axis: _Axis, steps: list[float]) -> "Grid":

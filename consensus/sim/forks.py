@@ -18,8 +18,8 @@ from consensus.sim.law import SPACE, calibrated_rate, draw_handicap, first_ripe,
 BURN_IN = 2_000
 """Blocks until the schedule has forgotten where it began: 4.4 times its time constant of 450 blocks."""
 
-_GAIN = 1 / 40
-"""How hard the attacker steers: bits of threshold per T_BLOCK by which hashing and times are apart."""
+GAIN = 1 / 40
+"""How hard an endless chain is steered: bits of threshold per T_BLOCK by which hashing and times are apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def attack_growth(params: ChainParams, rng: Random, *, stake: float, total: floa
     hashing, begun, work, start = 0.0, 0.0, 0, 0
     for number in range(BURN_IN + blocks):
         handicap = draw_handicap(params, rng, block.height + 1, stake=stake, total=total)
-        found = first_under(rng, rate=rate, limit=_threshold(params, rate, hashing - block.time))
+        found = first_under(rng, rate=rate, limit=steered_limit(params, rate, hashing - block.time))
         hashing += found.at
         block = maker.child(block, pow_hash=found.pow, handicap=handicap, miner=1)
         if number == BURN_IN:
@@ -69,9 +69,12 @@ def attack_growth(params: ChainParams, rng: Random, *, stake: float, total: floa
     return Growth(work / elapsed / rate, (block.time - start) / (blocks - 1))
 
 
-def _threshold(params: ChainParams, rate: float, behind: float) -> int:
-    """Return the limit whose mean hashing time is T_BLOCK, raised when hashing is behind the blocks' times."""
-    bits = math.log2(1 / (rate * params.block_time)) + _GAIN * behind / params.block_time
+def steered_limit(params: ChainParams, rate: float, behind: float, gain: float = GAIN) -> int:
+    """Return the limit whose mean hashing time is T_BLOCK, raised when hashing is behind the blocks' times.
+
+    `rate` is the attacker's own, hashes per ms; `behind` is in ms; `gain` in bits per T_BLOCK.
+    """
+    bits = math.log2(1 / (rate * params.block_time)) + gain * behind / params.block_time
     return max(min(int(math.exp2(min(bits, 0.0)) * SPACE), SPACE), 1)
 
 

@@ -9,22 +9,13 @@ from dataclasses import dataclass
 from random import Random
 
 from chain.params import ChainParams
-from chain.primitives.svg import Curve
 from consensus.sim.blocks import interval_of
-from consensus.sim.double_spend import Contest, DoubleSpend
-from consensus.sim.forks import (
-    attack_growth,
-    equilibrium_rate,
-    honest_growth,
-    minimal_chain,
-    one_hash_chain,
-    outgrowing_share,
-)
-from consensus.sim.law import calibrated_rate
+from consensus.sim.earnings import mix_grinding, withholding, withholding_staked
+from consensus.sim.forks import equilibrium_rate
 from consensus.sim.networks import STAKED, after_step, deviations, honest_world, partition, revenue
+from consensus.sim.races import double_spend, grab, threshold
 from consensus.sim.report import Cell, Result, Row, histogram, spread
 from consensus.sim.retarget import intervals
-from consensus.sim.withholding import Earned, Stakes, Strategy, Withholding
 from consensus.statistics import ConsensusMonitor
 
 OTHERS = (("Bitcoin's rule", "bitcoin"), ("ASERT", "asert"), ("LWMA", "lwma"))
@@ -102,144 +93,6 @@ def _steps(params: ChainParams, seed: int, size: int) -> Result:
 
 def _step_rate(burn: int, factor: float) -> Callable[[int], float]:
     return lambda number: factor if number >= burn else 1.0
-
-
-def _threshold(params: ChainParams, seed: int, size: int) -> Result:
-    rows: list[Row] = []
-    points: list[tuple[float, float]] = []
-    for stake in (0.0, 0.1, 0.25, 0.33, 0.5, 0.67):
-        honest = honest_growth(params, Random(seed), stake=STAKED * (1 - stake), total=STAKED, blocks=size)
-        attack = attack_growth(params, Random(seed + 1), stake=STAKED * stake, total=STAKED, blocks=size)
-        share = outgrowing_share(honest, attack)
-        points.append((stake, share))
-        rows.append(Row(f"{100 * stake:.0f} % of the stake", {"smallest hash share": round(share, 3)}))
-    honest = honest_growth(params, Random(seed), stake=0.0, total=0.0, blocks=size)
-    attack = attack_growth(params, Random(seed + 1), stake=0.0, total=0.0, blocks=size)
-    rows.append(Row("no stake anywhere", {"smallest hash share": round(outgrowing_share(honest, attack), 3)}))
-    curve = Curve("smallest hash share that outgrows", tuple(points))
-    axes = ("attacker's share of the stake", "share of the hash rate")
-    return Result("threshold", seed, size, tuple(rows), (curve,), axes)
-
-
-def _double_spend(params: ChainParams, seed: int, size: int) -> Result:
-    rows: list[Row] = []
-    ramped = params.stake_start + params.stake_ramp
-    for title, staked, own in (
-        ("no stake anywhere", False, 0.0),
-        ("stakers, attacker has none", True, 0.0),
-        ("stakers, attacker has his hash share of it", True, 1.0),
-    ):
-        for share in (0.10, 0.20, 0.25, 0.30, 0.40):
-            total = STAKED if staked else 0.0
-            held = total * own * share
-            rng = Random(seed)
-            rate = (
-                equilibrium_rate(params, rng, stake=total, total=total)
-                if staked
-                else calibrated_rate(params, params.genesis_log_target)
-            )
-            contest = Contest(share, rate, held, total - held, total, ramped if staked else 0)
-            race = DoubleSpend(params, contest, rng)
-            values: dict[str, str | int | float] = {}
-            for confirmations in (6, 10, 20, 30):
-                won, estimate = race.success(confirmations, size)
-                values[f"{confirmations}"] = f"{100 * won:.2f} % ({100 * estimate:.2f})"
-            rows.append(Row(f"{title}: {share:.2f}", values))
-    notes = ("In brackets: what the policy's own table expects; it resolves what the trials are too few for.",)
-    return Result("double-spend", seed, size, tuple(rows), notes=notes)
-
-
-def _grab(params: ChainParams, seed: int, size: int) -> Result:
-    rows: list[Row] = []
-    rate = calibrated_rate(params, params.genesis_log_target)
-    ramped = params.stake_start + params.stake_ramp
-    day = 720 * params.block_time
-    for title, height in (("bootstrap", 0), ("with stake, no ticket", ramped)):
-        one = [one_hash_chain(params, Random(seed + run), blocks=30, height=height) for run in range(size)]
-        rows.append(Row(f"{title}: 30 blocks of one hash", {"weight, honest blocks": round(sum(one) / size, 4)}))
-        for tries in (1, 4, 16):
-            rows.append(_grab_row(params, seed, title, height, rate=rate, tries=tries, blocks=30, elapsed=None))
-        for tries in (1, 4, 8, 16, 64):
-            rows.append(_grab_row(params, seed, title, height, rate=rate, tries=tries, blocks=10_000, elapsed=day))
-    notes = (
-        "At least as many hashes as pass the floor are made per block; one honest block is T_BLOCK of all hashes.",
-    )
-    return Result("grab", seed, size, tuple(rows), notes=notes)
-
-
-def _grab_row(
-    params: ChainParams,
-    seed: int,
-    title: str,
-    height: int,
-    *,
-    rate: float,
-    tries: int,
-    blocks: int,
-    elapsed: int | None,
-) -> Row:
-    grab = minimal_chain(params, Random(seed), rate=rate, elapsed=elapsed, blocks=blocks, tries=tries, height=height)
-    where = "over a day's stall" if elapsed else "in a row"
-    return Row(
-        f"{title}: {tries} tries a block, {where}",
-        {
-            "blocks": grab.blocks,
-            "hashes, honest blocks": round(grab.hashes, 4),
-            "weight, honest blocks": round(grab.work, 3),
-            "weight by schedule alone": round(grab.weight_without_cap, 1),
-        },
-    )
-
-
-def _withholding(params: ChainParams, seed: int, size: int) -> Result:
-    rows: list[Row] = []
-    ramped = params.stake_start + params.stake_ramp
-    calibrated = calibrated_rate(params, params.genesis_log_target)
-    staked = equilibrium_rate(params, Random(seed), stake=STAKED, total=STAKED)
-    late = params.block_time // 24 - params.block_time // 120
-    for title, share, stakes, rate, height in (
-        ("0.33 hash, no stake anywhere", 0.33, Stakes(0.0, 0.0), calibrated, 0),
-        ("0.33 hash, 0.33 of the stake", 0.33, Stakes(STAKED * 0.33, STAKED * 0.67), staked, ramped),
-        ("0.33 hash, none of the stake", 0.33, Stakes(0.0, STAKED), staked, ramped),
-        ("0.10 hash, dust of the stake", 0.10, Stakes(STAKED * 0.001, STAKED * 0.999), staked, ramped),
-    ):
-        for hides in (False, True) if stakes.attacker else (False,):
-            best: tuple[Earned, str] | None = None
-            for strategy in (
-                Strategy(None, hides_ticket=hides),
-                *(
-                    Strategy(params.block_time * percent // 100, release=release, hides_ticket=hides)
-                    for percent in (85, 92, 98, 105, 115)
-                    for release in (0, late)
-                ),
-            ):
-                game = Withholding(
-                    params, Random(seed), share=share, rate=rate, stakes=stakes, strategy=strategy, height=height
-                )
-                earned = game.run(size)
-                name = _strategy_name(strategy)
-                if strategy.good_enough is None:
-                    rows.append(Row(f"{title}: {name}", _earned(earned)))
-                if best is None or earned.income > best[0].income:
-                    best = earned, name
-            assert best is not None, "there are strategies"
-            rows.append(Row(f"{title}: best ({best[1]})", _earned(best[0])))
-    error = (0.33 * 0.67 / size) ** 0.5
-    notes = (f"Standard error {error:.4f}; the best of eleven strategies is biased up by about 1.5 times that.",)
-    return Result("withholding", seed, size, tuple(rows), notes=notes)
-
-
-def _earned(earned: Earned) -> dict[str, Cell]:
-    return {"share of the blocks": round(earned.revenue, 4), "share of all that is minted": round(earned.income, 4)}
-
-
-def _strategy_name(strategy: Strategy) -> str:
-    parts = ["honest start" if strategy.good_enough is None else f"goes on from {strategy.good_enough / 1000:.0f} s"]
-    if strategy.release:
-        parts.append(f"shown {strategy.release / 1000:.1f} s late")
-    if strategy.hides_ticket:
-        parts.append("own tickets kept private")
-    return ", ".join(parts)
 
 
 def _stakers(params: ChainParams, seed: int, size: int) -> Result:
@@ -328,11 +181,15 @@ SCENARIOS: dict[str, Scenario] = {
     "steps": Scenario(_steps, 20, "the hash rate jumps (size: runs per step)"),
     "daily": Scenario(_daily, 8_000, "the hash rate doubles by day"),
     "stakers": Scenario(_stakers, 6_000, "half or all of the stakers go offline"),
-    "threshold": Scenario(_threshold, 10_000, "the hash share that outgrows the chain, by share of the stake"),
-    "double-spend": Scenario(_double_spend, 3_000, "a steering attacker against k confirmations (size: races)"),
-    "withholding": Scenario(_withholding, 16_000, "early start on an own unripe block, late release, private tickets"),
+    "threshold": Scenario(threshold, 10_000, "the hash share that outgrows the chain, by share of the stake"),
+    "double-spend": Scenario(double_spend, 3_000, "two attackers against k confirmations (size: races)"),
+    "withholding": Scenario(
+        withholding, 1_000_000, "early start on an own unripe block and late release, without stake"
+    ),
+    "withholding-staked": Scenario(withholding_staked, 500_000, "the same among stakers, and with private tickets"),
+    "mix-grinding": Scenario(mix_grinding, 10_000, "tickets given up to choose a later seed (size: epochs)"),
     "deviations": Scenario(_early, 6_000, "one miner of a network with delays releases late or keeps its tickets"),
-    "grab": Scenario(_grab, 200, "one hash per block; a chain of minimal hashes over a day's stall (size: runs)"),
+    "grab": Scenario(grab, 200, "one hash per block; a chain of minimal hashes over a day's stall (size: runs)"),
     "alarm": Scenario(_alarm, 20, "the alarm on a fallen hash rate: false alarms and delay (size: runs)"),
     "clocks": Scenario(_clocks, 3_000, "clocks off by up to 5 s"),
     "partition": Scenario(_partition, 600, "two parts that meet again"),

@@ -10,6 +10,7 @@ from random import Random
 
 from chain.block import ChainedHeader
 from chain.fees import block_reward, handicap_cap
+from chain.fork_choice import late_limit
 from chain.params import ChainParams
 from chain.primitives.units import Millis, Wei
 from consensus.schedule import next_log_target
@@ -24,6 +25,8 @@ class Strategy:
 
     good_enough: int | None
     """It goes on from an own block that is ripe at most this long (ms) after its parent; None: only once it is ripe."""
+    per_lead: float = 0.0
+    """ms by which `good_enough` is moved for every ms that it is ahead of the others at a height."""
     release: int = 0
     """ms after its ripeness at which the block is shown."""
     hides_ticket: bool = False
@@ -111,7 +114,7 @@ class Withholding:
             wins = own is not None and _rank(own.block) < _rank(honest)
             if own is not None and wins:
                 shown = own.block.time + self._strategy.release
-                if shown > honest.time + self._params.block_time // 24:
+                if self._strategy.release > late_limit(self._params) and shown > honest.time:
                     late += 1  # the public block is head, and a sibling past LATE does not displace it
                     wins = False
             mints, own_ticket = self._mints(tip, draws, attacker_wins=wins)
@@ -161,7 +164,8 @@ class Withholding:
         rate = self._rate * self._share
         limit = 0
         if self._strategy.good_enough is not None:
-            limit = limit_for(params, target, handicap, self._strategy.good_enough)
+            good = self._strategy.good_enough + self._strategy.per_lead * max(-start, 0.0)
+            limit = limit_for(params, target, handicap, round(good))
         fallback = first_ripe(
             params, self._rng, rate=rate, start=start, log_target=target, handicap=handicap, above=limit
         )

@@ -5,16 +5,25 @@ import pytest
 
 from consensus.sim.blocks import interval_of
 from consensus.sim.double_spend import Contest, DoubleSpend
-from consensus.sim.forks import attack_growth, honest_growth, outgrowing_share
+from consensus.sim.forks import GAIN, attack_growth, honest_growth, outgrowing_share
 from consensus.sim.law import calibrated_rate
 from consensus.sim.networks import after_step, honest_world, partition
 from consensus.sim.retarget import intervals
 from consensus.sim.scenarios import SCENARIOS, run_scenario
-from consensus.sim.withholding import Stakes, Strategy, Withholding
+from consensus.sim.withholding import Earned, Stakes, Strategy, Withholding
 from tests.consensus.networks import MAINNET
 
 RATE = calibrated_rate(MAINNET, MAINNET.genesis_log_target)
-SMALL = {"withholding": 20, "deviations": 30, "grab": 2, "clocks": 20, "partition": 130, "alarm": 1}
+SMALL = {
+    "withholding": 20,
+    "withholding-staked": 20,
+    "mix-grinding": 2,
+    "deviations": 30,
+    "grab": 2,
+    "clocks": 20,
+    "partition": 130,
+    "alarm": 1,
+}
 """Scenarios that can be small; what the others are made of is tested below."""
 
 
@@ -87,6 +96,29 @@ def test_confirmations_protect() -> None:
     after_fifteen, _ = race.success(15, 200)
     assert after_six == pytest.approx(expected, abs=0.05)
     assert after_fifteen < after_six < 0.2
+
+
+@pytest.mark.slow
+def test_the_attacker_of_the_design_wins_as_often_as_its_table_says() -> None:
+    race = DoubleSpend(MAINNET, Contest(0.25, RATE, 0.0, 0.0, 0.0, 0), Random(4), public_runs=40)
+    six, twenty = race.steered((6, 20), 800, gain=GAIN)
+    assert six == pytest.approx(0.18, abs=0.05)
+    assert twenty == pytest.approx(0.05, abs=0.03)
+
+
+@pytest.mark.slow
+def test_a_head_start_moves_what_is_good_enough_and_late_blocks_lose() -> None:
+    def played(strategy: Strategy) -> Earned:
+        game = Withholding(
+            MAINNET, Random(8), share=0.33, rate=RATE, stakes=Stakes(0.0, 0.0), strategy=strategy, height=0
+        )
+        return game.run(600)
+
+    assert played(Strategy(120_000, per_lead=0.5)) != played(Strategy(120_000))
+    assert played(Strategy(120_000, release=4_000)).late == 0.0
+    too_late = played(Strategy(120_000, release=30_000))
+    assert too_late.late > 0.1
+    assert too_late.revenue < played(Strategy(120_000)).revenue
 
 
 def test_other_chains_have_exponential_intervals() -> None:
