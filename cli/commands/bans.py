@@ -7,9 +7,8 @@ import click
 
 from chain.primitives.errors import ConfigError, NodeError
 from cli.commands.network import objects_of
-from cli.commands.options import json_option, rpc_option
-from cli.config import NETWORKS
-from cli.datadir import TOKEN_CHARACTERS, DataDir, default_datadir
+from cli.commands.options import json_option, place_of, place_options, rpc_option
+from cli.datadir import TOKEN_CHARACTERS
 from cli.exit_codes import ExitCode
 from cli.rpc_client import RpcClient
 from cli.texts import when
@@ -27,17 +26,12 @@ def _token_options(command: click.decorators.FC) -> click.decorators.FC:
         type=click.Path(path_type=Path),
         help="File of the node's admin token (default: rpc.token in the data directory).",
     )
-    datadir = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")
-    network = click.option(
-        "--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True, help="Network of the node."
-    )
-    return network(datadir(token(command)))
+    return place_options(token(command))
 
 
 def _client(rpc: str, token_file: Path | None, datadir: str, network: str) -> RpcClient:
     """Return a client with the operator's token. Raises `ConfigError` when it cannot be read."""
-    place = DataDir(Path(datadir).expanduser()) if datadir else default_datadir(network)
-    file = token_file or place.token_file
+    file = token_file or place_of(datadir, network).token_file
     try:
         token = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:

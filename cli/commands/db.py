@@ -8,12 +8,8 @@ from pathlib import Path
 import click
 
 from chain.primitives.errors import StorageError
-from cli.commands.options import json_option
-from cli.config import NETWORKS
-from cli.datadir import DataDir, default_datadir
+from cli.commands.options import json_option, place_of, place_options
 from cli.exit_codes import ExitCode
-
-Handler = Callable[..., None]
 
 
 @click.group("db")
@@ -21,25 +17,16 @@ def db_command() -> None:
     """Count, verify or repair the database of a stopped node."""
 
 
-def _place_options(command: Handler) -> Handler:
-    command = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")(
-        command
-    )
-    return click.option(
-        "--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True, help="Network of the node."
-    )(command)
-
-
 def _database(datadir: str, network: str) -> Path:
     """Return the database's directory. Raises `StorageError` if there is none: opening would make one."""
-    place = DataDir(Path(datadir).expanduser()) if datadir else default_datadir(network)
+    place = place_of(datadir, network)
     if not place.database.is_dir():
         raise StorageError(f"there is no database in {place.root}: name the node's --datadir and --network")
     return place.database
 
 
 @db_command.command("stats")
-@_place_options
+@place_options
 @json_option
 def stats(datadir: str, network: str, as_json: bool) -> None:
     """Count entries and bytes of every table; reads the whole database."""
@@ -70,7 +57,7 @@ def stats(datadir: str, network: str, as_json: bool) -> None:
 
 
 @db_command.command("verify")
-@_place_options
+@place_options
 @json_option
 def verify(datadir: str, network: str, as_json: bool) -> None:
     """Walk the canonical chain: headers link, bodies and receipts match their roots, the head's state is whole.
@@ -122,7 +109,7 @@ def _progress() -> Callable[[int, int], None]:
 
 
 @db_command.command("repair")
-@_place_options
+@place_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @json_option
 def repair(datadir: str, network: str, yes: bool, as_json: bool) -> None:

@@ -1,6 +1,11 @@
 """Options that many commands share, in one spelling."""
 
+from pathlib import Path
+
 import click
+
+from cli.config import NETWORKS
+from cli.datadir import DataDir, default_datadir
 
 rpc_option = click.option(
     "--rpc",
@@ -11,3 +16,17 @@ rpc_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")
+
+
+def place_options(command: click.decorators.FC) -> click.decorators.FC:
+    """Give a command `--network` and `--datadir`, which `place_of` makes a directory of."""
+    datadir = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")
+    network = click.option(
+        "--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True, help="Network of the node."
+    )
+    return network(datadir(command))
+
+
+def place_of(datadir: str, network: str) -> DataDir:
+    """Return a node's data directory: the one named, or its network's."""
+    return DataDir(Path(datadir).expanduser()) if datadir else default_datadir(network)

@@ -1,25 +1,29 @@
-"""What `wallet send` and the staking commands share: their options, the question, the signature and the wait."""
+"""What paying commands share: options, the wallet and node behind them, the question, the signature, the wait."""
 
 import json
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 
 import click
 
 from chain.primitives.units import Address, Wei
+from cli.commands.options import json_option, rpc_option
 from cli.rpc_client import RpcClient, quantity
-from cli.wallet.addresses import format_address
+from cli.wallet.addresses import format_address, parse_address
 from cli.wallet.amounts import format_coins, format_gwei
 from cli.wallet.errors import NoPassword
-from cli.wallet.keystore import Keystore, default_wallet
+from cli.wallet.keystore import Keystore, StoredAccount, default_wallet
 from cli.wallet.secrets_in import at_terminal, password
 from cli.wallet.transactions import (
     CHAIN_IDS,
     Draft,
     Waiting,
+    check_chain,
+    draft_transaction,
     network_of,
     send_transaction,
     sign_transaction,
@@ -41,19 +45,24 @@ password_option = click.option(
     type=click.Path(path_type=Path),
     help="File whose first line is the account's password (default: ask).",
 )
-network_option = click.option(
-    "--network",
-    type=click.Choice(tuple(CHAIN_IDS)),
-    help="Refuse to sign unless the node is on this network (default: any of the three).",
-)
-from_option = click.option("--from", "sender", help="Account that pays (default: the only one in the wallet).")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask: for scripts.")
-wait_options = (
+_PAYING = (
+    click.option("--from", "sender", help="Account that pays (default: the only one in the wallet)."),
+    wallet_option,
+    password_option,
+    click.option(
+        "--network",
+        type=click.Choice(tuple(CHAIN_IDS)),
+        help="Refuse to sign unless the node is on this network (default: any of the three).",
+    ),
+    rpc_option,
+    click.option("--yes", is_flag=True, help="Do not ask: for scripts."),
     click.option("--no-wait", is_flag=True, help="Do not wait for the receipt."),
     click.option(
         "--timeout", type=click.IntRange(1), default=WAIT_SECONDS, show_default=True, help="Longest wait, seconds."
     ),
+    json_option,
 )
+"""Options of every paying command, as its help lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,103 @@ class Manner:
     no_wait: bool
     timeout: int
     as_json: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the options of a paying command said; nothing is read or asked for before `open`."""
+
+    sender: str | None
+    wallet: Path | None
+    password_file: Path | None
+    network: str | None
+    rpc: str
+    manner: Manner
+
+    def open(self) -> "Payer":
+        """Find the account that pays and ask the node for its chain.
+
+        Raises `NoSuchAccount`, `BadAddress`, `WrongChain`, or what `RpcClient` raises.
+        """
+        store = keystore_of(self.wallet)
+        account = store.find(None if self.sender is None else parse_address(self.sender))
+        client = RpcClient(self.rpc)
+        return Payer(store, account, client, check_chain(client, self.network), self.password_file, self.manner)
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """An account of a wallet, the node it pays through, and how it is asked and told."""
+
+    store: Keystore
+    account: StoredAccount
+    client: RpcClient
+    chain_id: int
+    password_file: Path | None
+    manner: Manner
+
+    def unasked(self) -> "Payer":
+        """Return the same payer for a payment that was confirmed before."""
+        return replace(self, manner=replace(self.manner, yes=True))
+
+    def pay(
+        self,
+        purpose: str,
+        *,
+        to: Address,
+        value: Wei,
+        data: bytes = b"",
+        tip: Wei | None = None,
+        max_fee: Wei | None = None,
+    ) -> dict[str, object] | None:
+        """Draft, confirm, sign, send and wait; return the facts of the receipt, None if it was not waited for.
+
+        Raises the errors of `cli.wallet` that name what was wrong.
+        """
+        draft = draft_transaction(
+            self.client,
+            self.chain_id,
+            sender=self.account.address,
+            to=to,
+            value=value,
+            data=data,
+            tip=tip,
+            max_fee=max_fee,
+        )
+        receipt = _send(self, draft, purpose)
+        return None if receipt is None else _receipt_facts(receipt, draft)
+
+    def tell(self, facts: Mapping[str, object], text: str) -> None:
+        """Print the outcome: JSON or a line."""
+        if self.manner.as_json:
+            click.echo(json.dumps(facts))
+        elif text:
+            click.echo(text)
+
+
+def paying_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of paying; it takes them together as `terms`."""
+
+    @wraps(command)
+    def taken(
+        *,
+        sender: str | None,
+        wallet: Path | None,
+        password_file: Path | None,
+        network: str | None,
+        rpc: str,
+        yes: bool,
+        no_wait: bool,
+        timeout: int,
+        as_json: bool,
+        **own: object,
+    ) -> None:
+        manner = Manner(yes, no_wait, timeout, as_json)
+        command(terms=Terms(sender, wallet, password_file, network, rpc, manner), **own)
+
+    for option in reversed(_PAYING):
+        taken = option(taken)
+    return taken
 
 
 def keystore_of(wallet: Path | None) -> Keystore:
@@ -80,38 +186,27 @@ def confirm(question: str, *, yes: bool) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def pay(
-    client: RpcClient,
-    draft: Draft,
-    purpose: str,
-    *,
-    keystore: Keystore,
-    password_file: Path | None,
-    manner: Manner,
-) -> dict[str, object] | None:
-    """Show a draft with its fee, ask, sign, send and wait; return the receipt, None if it was not waited for.
-
-    Raises the errors of `cli.wallet` that name what was wrong.
-    """
-    account = keystore.find(draft.sender)
+def _send(payer: Payer, draft: Draft, purpose: str) -> dict[str, object] | None:
+    account, manner = payer.account, payer.manner
     _show(draft, purpose)
     confirm("Sign and send?", yes=manner.yes)
-    key = keystore.unlock(account, password(password_file, f"Password of {format_address(account.address)}"))
-    tx_hash = send_transaction(client, sign_transaction(draft, key))
+    secret = password(payer.password_file, f"Password of {format_address(account.address)}")
+    key = payer.store.unlock(account, secret)
+    tx_hash = send_transaction(payer.client, sign_transaction(draft, key))
     click.echo(f"sent 0x{tx_hash.hex()}", err=True)
     if manner.no_wait:
-        tell(manner, {"transactionHash": "0x" + tx_hash.hex(), "mined": False}, "")
+        payer.tell({"transactionHash": "0x" + tx_hash.hex(), "mined": False}, "")
         return None
     waiting = Waiting(float(manner.timeout), time.sleep, time.monotonic, _progress)
     try:
-        return wait_for_receipt(client, tx_hash, draft, waiting)
+        return wait_for_receipt(payer.client, tx_hash, draft, waiting)
     finally:
         if sys.stderr.isatty():
             click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def receipt_facts(receipt: Mapping[str, object], draft: Draft) -> dict[str, object]:
-    """Return what a script wants to know of a receipt: numbers of wei as decimal texts, exact in any reader."""
+def _receipt_facts(receipt: Mapping[str, object], draft: Draft) -> dict[str, object]:
+    # numbers of wei as decimal texts: exact in any reader
     fee = quantity(receipt["gasUsed"]) * quantity(receipt["effectiveGasPrice"])
     return {
         "transactionHash": receipt["transactionHash"],
@@ -122,14 +217,6 @@ def receipt_facts(receipt: Mapping[str, object], draft: Draft) -> dict[str, obje
         "valueWei": str(draft.value),
         "feeWei": str(fee),
     }
-
-
-def tell(manner: Manner, facts: Mapping[str, object], text: str) -> None:
-    """Print the outcome: JSON or a line."""
-    if manner.as_json:
-        click.echo(json.dumps(facts))
-    elif text:
-        click.echo(text)
 
 
 def mined_line(facts: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from cli.commands.options import json_option, place_options
 from cli.config import ENVIRONMENT_PREFIX, SETTINGS, is_list, load_config
 
 LIST_FLAGS = {"link_addresses": "link-address", "rpc_hosts": "rpc-host-name", "stake_keys": "stake-key"}
@@ -62,9 +63,8 @@ def run_command(config_file: Path | None, stop_with_parent: bool, **flags: objec
 
 
 @click.command("init")
-@click.option("--network", type=click.Choice(("mainnet", "testnet", "devnet")), default="mainnet", show_default=True)
-@click.option("--datadir", default="", help="Directory to make (default: the network's, under the user's data).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@place_options
+@json_option
 def init_command(network: str, datadir: str, as_json: bool) -> None:
     """Make a data directory with a new identity, and print its peer id.
 

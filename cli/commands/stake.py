@@ -7,20 +7,7 @@ from pathlib import Path
 import click
 
 from cli.commands.options import json_option, rpc_option
-from cli.commands.paying import (
-    Manner,
-    from_option,
-    keystore_of,
-    mined_line,
-    network_option,
-    password_option,
-    pay,
-    receipt_facts,
-    tell,
-    wait_options,
-    wallet_option,
-    yes_option,
-)
+from cli.commands.paying import Terms, keystore_of, mined_line, paying_options, wallet_option
 from cli.wallet.transactions import CHAIN_IDS
 
 COUNTED_BLOCKS = 1_024
@@ -110,29 +97,8 @@ def key_prove(file: Path, owner: str, network: str, key_password_file: Path | No
 @click.argument("amount")
 @click.option("--key", "key_file", type=click.Path(path_type=Path), required=True, help="Validator key file.")
 @key_password_option
-@from_option
-@wallet_option
-@password_option
-@network_option
-@rpc_option
-@yes_option
-@wait_options[0]
-@wait_options[1]
-@json_option
-def deposit(
-    amount: str,
-    key_file: Path,
-    key_password_file: Path | None,
-    sender: str | None,
-    wallet: Path | None,
-    password_file: Path | None,
-    network: str | None,
-    rpc: str,
-    yes: bool,
-    no_wait: bool,
-    timeout: int,
-    as_json: bool,
-) -> None:
+@paying_options
+def deposit(amount: str, key_file: Path, key_password_file: Path | None, terms: Terms) -> None:
     """Deposit AMOUNT coins (MND) as stake of a validator key; a second deposit adds to the first.
 
     The proof of possession that the chain asks for is made with the key. The stake counts from the third epoch after
@@ -140,66 +106,30 @@ def deposit(
     """
     from chain.staking_abi import encode_deposit
     from chain.staking_registry import SYSTEM_ADDRESS
-    from cli.rpc_client import RpcClient
     from cli.staking.holdings import fetch_holding
     from cli.staking.keys import find_validator_key, prove_possession, unlock_validator_key
-    from cli.wallet.addresses import parse_address
     from cli.wallet.amounts import format_coins, parse_coins
     from cli.wallet.secrets_in import password
-    from cli.wallet.transactions import check_chain, draft_transaction
 
     value = parse_coins(amount)
-    store = keystore_of(wallet)
-    account = store.find(None if sender is None else parse_address(sender))
     found = find_validator_key(key_file)
-    client = RpcClient(rpc)
-    chain_id = check_chain(client, network)
+    payer = terms.open()
     secret = password(key_password_file, f"Password of {key_file}", flag="--key-password-file")
-    proof = prove_possession(unlock_validator_key(found, secret), chain_id, account.address)
-    draft = draft_transaction(
-        client,
-        chain_id,
-        sender=account.address,
-        to=SYSTEM_ADDRESS,
-        value=value,
-        data=encode_deposit(found.public, proof),
-    )
+    proof = prove_possession(unlock_validator_key(found, secret), payer.chain_id, payer.account.address)
     purpose = f"Stake {format_coins(value)} with the validator key 0x{found.public.hex()}"
-    manner = Manner(yes, no_wait, timeout, as_json)
-    receipt = pay(client, draft, purpose, keystore=store, password_file=password_file, manner=manner)
-    if receipt is not None:
-        facts = receipt_facts(receipt, draft)
-        holding = fetch_holding(client, account.address)
+    facts = payer.pay(purpose, to=SYSTEM_ADDRESS, value=value, data=encode_deposit(found.public, proof))
+    if facts is not None:
+        holding = fetch_holding(payer.client, payer.account.address)
         facts |= {"stakeWei": str(holding.stake), "countsFromBlock": holding.counts_from.first_height}
         text = f"{mined_line(facts)}; {format_coins(holding.stake)} count from block {facts['countsFromBlock']}"
-        tell(manner, facts, text)
+        payer.tell(facts, text)
 
 
 @stake_command.command("withdraw")
 @click.argument("amount", required=False)
 @click.option("--until-paid", is_flag=True, help="After the request, wait until it is due and have it paid out.")
-@from_option
-@wallet_option
-@password_option
-@network_option
-@rpc_option
-@yes_option
-@wait_options[0]
-@wait_options[1]
-@json_option
-def withdraw(
-    amount: str | None,
-    until_paid: bool,
-    sender: str | None,
-    wallet: Path | None,
-    password_file: Path | None,
-    network: str | None,
-    rpc: str,
-    yes: bool,
-    no_wait: bool,
-    timeout: int,
-    as_json: bool,
-) -> None:
+@paying_options
+def withdraw(amount: str | None, until_paid: bool, terms: Terms) -> None:
     """Ask for AMOUNT coins (MND, or `all`) back; without an amount, have paid out what is due.
 
     A request takes the coins out of the stake at once and makes them wait about a week (devnet: 20 blocks). Then call
@@ -208,52 +138,42 @@ def withdraw(
     from chain.primitives.units import Wei
     from chain.staking_abi import encode_request_withdrawal, encode_withdraw
     from chain.staking_registry import SYSTEM_ADDRESS
-    from cli.rpc_client import RpcClient
     from cli.staking.holdings import fetch_holding
-    from cli.wallet.addresses import parse_address
     from cli.wallet.amounts import format_coins, parse_coins
     from cli.wallet.errors import CallRefused
-    from cli.wallet.transactions import check_chain, draft_transaction
 
-    if until_paid and (amount is None or no_wait):
+    if until_paid and (amount is None or terms.manner.no_wait):
         raise click.UsageError("--until-paid needs an amount to ask for, and waits")
-    store = keystore_of(wallet)
-    account = store.find(None if sender is None else parse_address(sender))
-    client = RpcClient(rpc)
-    chain_id = check_chain(client, network)
-    manner = Manner(yes, no_wait, timeout, as_json)
-
-    def call(data: bytes, purpose: str, how: Manner) -> dict[str, object] | None:
-        draft = draft_transaction(client, chain_id, sender=account.address, to=SYSTEM_ADDRESS, value=Wei(0), data=data)
-        receipt = pay(client, draft, purpose, keystore=store, password_file=password_file, manner=how)
-        return None if receipt is None else receipt_facts(receipt, draft)
-
-    holding = fetch_holding(client, account.address)
+    payer = terms.open()
+    client, owner = payer.client, payer.account.address
+    holding = fetch_holding(client, owner)
     if amount is not None:
         asked = holding.stake if amount == "all" else parse_coins(amount)
-        facts = call(encode_request_withdrawal(asked), f"Ask for {format_coins(asked)} of the stake", manner)
+        purpose = f"Ask for {format_coins(asked)} of the stake"
+        facts = payer.pay(purpose, to=SYSTEM_ADDRESS, value=Wei(0), data=encode_request_withdrawal(asked))
         if facts is None:
             return
-        holding = fetch_holding(client, account.address)
+        holding = fetch_holding(client, owner)
         release = max((entry.release_height for entry in holding.withdrawals), default=holding.height)
         facts |= {"requestedWei": str(asked), "dueAtBlock": release}
-        tell(manner, facts, f"{mined_line(facts)}; due at block {release}")
+        payer.tell(facts, f"{mined_line(facts)}; due at block {release}")
         if not until_paid:
             return
         click.echo(f"waiting for block {release}", err=True)
         # The call is executed in the block after the head, which is the first that may pay.
         while client.number("eth_blockNumber") + 1 < release:
             time.sleep(1)
-        holding = fetch_holding(client, account.address)
-        manner = Manner(True, no_wait, timeout, as_json)
+        holding = fetch_holding(client, owner)
+        payer = payer.unasked()
     if not holding.due:
         waits = min((entry.release_height for entry in holding.withdrawals), default=None)
         raise CallRefused("nothing to pay out: " + (f"due at block {waits}" if waits else "nothing was asked for"))
     due = holding.due
-    facts = call(encode_withdraw(), f"Have {format_coins(due)} paid out", manner)
+    purpose = f"Have {format_coins(due)} paid out"
+    facts = payer.pay(purpose, to=SYSTEM_ADDRESS, value=Wei(0), data=encode_withdraw())
     if facts is not None:
         facts["paidWei"] = str(due)
-        tell(manner, facts, f"{mined_line(facts)}; {format_coins(due)} paid out")
+        payer.tell(facts, f"{mined_line(facts)}; {format_coins(due)} paid out")
 
 
 @stake_command.command("status")

@@ -7,18 +7,13 @@ import click
 
 from cli.commands.options import json_option, rpc_option
 from cli.commands.paying import (
-    Manner,
-    from_option,
+    Terms,
+    balance_of,
     keystore_of,
     mined_line,
-    network_option,
     password_option,
-    pay,
-    receipt_facts,
-    tell,
-    wait_options,
+    paying_options,
     wallet_option,
-    yes_option,
 )
 
 MAX_IMPORTED = 100
@@ -154,7 +149,6 @@ def list_(wallet: Path | None, as_json: bool) -> None:
 @json_option
 def balance(addresses: tuple[str, ...], wallet: Path | None, rpc: str, as_json: bool) -> None:
     """Show what accounts hold: those of the wallet, or any others by address."""
-    from cli.commands.paying import balance_of
     from cli.rpc_client import RpcClient
     from cli.wallet.addresses import format_address, parse_address
     from cli.wallet.amounts import format_coins
@@ -173,53 +167,21 @@ def balance(addresses: tuple[str, ...], wallet: Path | None, rpc: str, as_json: 
 @wallet_command.command("send")
 @click.argument("receiver")
 @click.argument("amount")
-@from_option
 @click.option("--tip", help="Highest tip per gas, gwei (default: what the node advises).")
 @click.option("--max-fee", help="Highest fee per gas, gwei (default: twice the base fee, and the tip).")
-@wallet_option
-@password_option
-@network_option
-@rpc_option
-@yes_option
-@wait_options[0]
-@wait_options[1]
-@json_option
-def send(
-    receiver: str,
-    amount: str,
-    sender: str | None,
-    tip: str | None,
-    max_fee: str | None,
-    wallet: Path | None,
-    password_file: Path | None,
-    network: str | None,
-    rpc: str,
-    yes: bool,
-    no_wait: bool,
-    timeout: int,
-    as_json: bool,
-) -> None:
+@paying_options
+def send(receiver: str, amount: str, tip: str | None, max_fee: str | None, terms: Terms) -> None:
     """Send AMOUNT coins (MND, up to 18 decimals) to the account RECEIVER."""
-    from cli.rpc_client import RpcClient
     from cli.wallet.addresses import parse_address
     from cli.wallet.amounts import format_coins, parse_coins, parse_gwei
     from cli.wallet.errors import BadAmount
-    from cli.wallet.transactions import check_chain, draft_transaction
 
     to, value = parse_address(receiver), parse_coins(amount)
     tip_wei = None if tip is None else parse_gwei(tip)
     cap = None if max_fee is None else parse_gwei(max_fee)
     if tip_wei is not None and cap is not None and tip_wei > cap:
         raise BadAmount(f"the tip of {tip} gwei is over the highest fee of {max_fee} gwei")
-    store = keystore_of(wallet)
-    account = store.find(None if sender is None else parse_address(sender))
-    client = RpcClient(rpc)
-    chain_id = check_chain(client, network)
-    draft = draft_transaction(client, chain_id, sender=account.address, to=to, value=value, tip=tip_wei, max_fee=cap)
-    manner = Manner(yes, no_wait, timeout, as_json)
-    receipt = pay(
-        client, draft, f"Send {format_coins(value)}", keystore=store, password_file=password_file, manner=manner
-    )
-    if receipt is not None:
-        facts = receipt_facts(receipt, draft)
-        tell(manner, facts, mined_line(facts))
+    payer = terms.open()
+    facts = payer.pay(f"Send {format_coins(value)}", to=to, value=value, tip=tip_wei, max_fee=cap)
+    if facts is not None:
+        payer.tell(facts, mined_line(facts))
