@@ -10,13 +10,13 @@ from net.core.map.reconcile import KINDS as RANGE_KINDS
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
-    RecordName,
     RecordsWant,
     Turn,
     encode_equivocation,
     encode_have,
     encode_records,
     encode_want,
+    record_name,
 )
 from net.core.wire.reconcile import (
     HEAD_MAX,
@@ -46,7 +46,7 @@ raws = st.lists(st.sampled_from(RAW) | st.binary(min_size=1, max_size=64), min_s
 prefixes = st.sampled_from([peer[:12] for peer in PEERS]) | st.just(bytes(12))
 names = st.lists(
     st.builds(
-        RecordName, st.sampled_from([peer[:12] for peer in PEERS]) | st.just(bytes(12)), st.integers(0, 2**32 - 1)
+        record_name, st.sampled_from([peer[:12] for peer in PEERS]) | st.just(bytes(12)), st.integers(0, 2**32 - 1)
     ),
     min_size=1,
     max_size=4,

@@ -1,12 +1,12 @@
 """Records known by name only: who announced them, and when to ask for them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.map.peer_map import PeerMap
-from net.core.wire.gossip import RecordName, newer
+from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 
 PULL_AFTER = Millis(1_000)
 """How long a named record may still come by an eager link: two flushes."""
@@ -41,32 +41,24 @@ class Pulls:
         self._per_link: dict[PeerId, int] = {}
         self._next: Millis | None = None
 
-    def heard(
-        self,
-        peer: PeerId,
-        names: Iterable[RecordName],
-        peer_map: PeerMap,
-        held_too: Callable[[PeerId, PeerId], None],
-        now: Millis,
-    ) -> None:
-        """Note what a neighbour holds: `held_too(peer, origin)` where we hold the same, newer ones are wanted."""
+    def heard(self, peer: PeerId, names: Iterable[RecordName], peer_map: PeerMap, now: Millis) -> None:
+        """Note that a neighbour holds records of these names: those newer than what the map holds are wanted."""
         for name in names:
-            seq = peer_map.held_seq(name.prefix)
-            if seq is not None and not newer(name.seq_low, seq):
-                if seq % (1 << 32) == name.seq_low and (held := peer_map.held(name.prefix)) is not None:
-                    held_too(peer, held[0])
+            prefix, seq_low = name_prefix(name), name_seq(name)
+            seq = peer_map.held_seq(prefix)
+            if seq is not None and not newer(seq_low, seq):
                 continue
-            entry = self._wanted.get(name.prefix)
+            entry = self._wanted.get(prefix)
             if entry is None:
                 if len(self._wanted) >= WANTED_MAX or self._per_link.get(peer, 0) >= WANTED_PER_LINK:
                     continue
                 self._per_link[peer] = self._per_link.get(peer, 0) + 1
                 due = Millis(now + PULL_AFTER)
-                self._wanted[name.prefix] = _Wanted(name, due, [peer], peer)
+                self._wanted[prefix] = _Wanted(name, due, [peer], peer)
                 self._next = due if self._next is None else min(self._next, due)
             elif peer not in entry.announcers and peer != entry.asked and len(entry.announcers) < ANNOUNCERS_MAX:
                 entry.announcers.append(peer)
-                if newer(name.seq_low, entry.name.seq_low):
+                if newer(seq_low, name_seq(entry.name)):
                     entry.name = name
 
     def arrived(self, origin: PeerId) -> None:

@@ -2,19 +2,29 @@
 
 The eager links form a tree that mends itself (Plumtree, Leitão et al. 2007): a link that keeps bringing what is here
 already turns lazy, one whose names prove useful turns eager. Every record then crosses each node about once, and a
-neighbour that swallows records delays them by PULL_AFTER at most. Over a lazy link one end tells a name first
-(the origin's last bit decides which) and the other holds its tongue if it hears it: else both would tell each other
-what both hold. Rejected: pushing to all links, five copies each.
+neighbour that swallows records delays them by PULL_AFTER at most. A new link between two that have eager links begins
+lazy: began it eager, a growing network would carry two copies of each record for each one needed. Over a lazy link one
+end tells a name first (the origin's last bit decides which) and the other holds its tongue if it hears it: else both
+would tell each other what both hold. Rejected: pushing to all links, five copies each.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
 from net.core.wire.frame import FrameKind, ToPeer
-from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_have, encode_records, encode_want
+from net.core.wire.gossip import (
+    NAMES_MAX,
+    RecordName,
+    RecordsWant,
+    Turn,
+    encode_have,
+    encode_records,
+    encode_want,
+    record_name,
+)
 from net.core.wire.gossip import split_batches as cut
 
 FLUSH_EVERY = Millis(500)
@@ -27,10 +37,18 @@ GOSSIP_BUDGET = 100_000
 """Bytes of records a second that this node sends over all its links together (DESIGN section 3.0)."""
 
 PUSH_MAX = 65_536
-"""Most origins waiting for one eager link: one entry each, its newest record. The oldest then goes by name."""
+"""Most origins waiting for one eager link: one entry each, its newest record. The oldest makes room,
+reconciliation finds it later."""
 
-NAMES_WAITING_MAX = 4_096
-"""Most names waiting for one lazy link; the oldest makes room, reconciliation finds it later."""
+NAMES_WAITING_MAX = 8_192
+"""Most names that gather for one flush, of either side; the oldest makes room, reconciliation finds it later."""
+
+HOLDS_MAX = 8_192
+"""Most names remembered of what one neighbour holds, from one flush of names to the next: further ones are told it
+though it has them."""
+
+EAGER_ENOUGH = 3
+"""Eager links from which on a further link begins lazy, if its other end has as many links on the map."""
 
 LAZY_AFTER = 3
 """A link turns lazy when repetitions outweigh news by this many (news count double)."""
@@ -45,10 +63,10 @@ class _Link:
     news: int = 0
     wasted: int = 0
     push: dict[PeerId, Millis] = field(default_factory=dict)
-    names: dict[PeerId, None] = field(default_factory=dict)
-    """Told with the next flush of names."""
-    later: dict[PeerId, None] = field(default_factory=dict)
-    """Told with the one after it, unless the other end tells them before."""
+    holds: set[RecordName] = field(default_factory=set)
+    """What the other end has told, brought or been sent since the last flush of names: it need not be told."""
+    held: set[RecordName] = field(default_factory=set)
+    """What that was between the two flushes before."""
 
 
 class Spread:
@@ -61,6 +79,10 @@ class Spread:
         self._raw_of = raw_of
         self._seq_of = seq_of
         self._links: dict[PeerId, _Link] = {}
+        self._fresh: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
+        """Names since the last flush by their prefixes, and by the side that tells them first."""
+        self._later: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
+        """Names of the stretch before: the other side tells what it has not heard."""
         self._rank: Callable[[PeerId], int] = lambda _: 0
         self._flush_at: Millis | None = None
         self._names_at: Millis | None = None
@@ -73,9 +95,13 @@ class Spread:
         """Set the order under the budget: smaller first, then newest first."""
         self._rank = rank
 
-    def add(self, peer: PeerId) -> None:
-        """Begin to spread over a link."""
-        self._links[peer] = _Link(int(self._me < peer))
+    def add(self, peer: PeerId, degree: int) -> list[ToPeer]:
+        """Begin to spread over a link to a peer with this many links on the map."""
+        link = self._links[peer] = _Link(int(self._me < peer))
+        if degree < EAGER_ENOUGH or len(self.eager()) <= EAGER_ENOUGH:
+            return []
+        self._turn_lazy(link)
+        return [_want(peer, RecordsWant(Turn.LAZY, ()))]
 
     def remove(self, peer: PeerId) -> None:
         """Forget a link and what waits for it."""
@@ -93,48 +119,48 @@ class Spread:
         """Return the eager links."""
         return [peer for peer, link in self._links.items() if link.eager]
 
-    def offer(self, origin: PeerId, sender: PeerId | None, now: Millis) -> None:
-        """Queue an origin's newest record for all links but the sender's."""
-        pushed = named = False
-        side = origin[-1] & 1
+    def offer(self, origin: PeerId, seq: Millis, sender: PeerId | None, now: Millis) -> None:
+        """Queue an origin's newest record, signed at `seq`, for all links but the sender's."""
+        pushed = False
+        name = record_name(origin[:PREFIX_BYTES], seq)
         for peer, link in self._links.items():
-            if link.eager or self.healing:
-                if peer in (sender, origin):
-                    continue
+            if peer == sender or peer == origin:
+                link.holds.add(name)
+            elif link.eager or self.healing:
+                link.holds.add(name)
                 push = link.push
                 if origin in push:
                     del push[origin]
                 push[origin] = now
                 pushed = True
                 if len(push) > PUSH_MAX:
-                    oldest = next(iter(push))
-                    del push[oldest]
-                    named |= self._name(link, oldest, later=False)
-            elif peer not in (sender, origin):
-                named |= self._name(link, origin, later=link.side != side)
+                    del push[next(iter(push))]
         if pushed:
             due = now if self.healing else Millis(now + FLUSH_EVERY)
             self._flush_at = due if self._flush_at is None else min(self._flush_at, due)
-        if named and self._names_at is None:
+        self._name(origin, name, now)
+
+    def _name(self, origin: PeerId, name: RecordName, now: Millis) -> None:
+        fresh = self._fresh[origin[-1] & 1]
+        fresh[name[:PREFIX_BYTES]] = name
+        if len(fresh) > NAMES_WAITING_MAX:
+            del fresh[next(iter(fresh))]
+        if self._names_at is None:
             self._names_at = Millis(now + NAMES_EVERY)
 
-    def _name(self, link: _Link, origin: PeerId, *, later: bool) -> bool:
-        names = link.later if later else link.names
-        names[origin] = None
-        if len(names) > NAMES_WAITING_MAX:
-            del names[next(iter(names))]
-        return True
-
-    def heard(self, peer: PeerId, origin: PeerId) -> None:
-        """Note that the neighbour holds our newest record of the origin: it need not be told."""
+    def heard(self, peer: PeerId, names: Sequence[RecordName]) -> None:
+        """Note that the neighbour holds the records of these names: it need not be told."""
         link = self._links.get(peer)
-        if link is not None:
-            if link.push:
-                link.push.pop(origin, None)
-            if link.names:
-                link.names.pop(origin, None)
-            if link.later:
-                link.later.pop(origin, None)
+        if link is None:
+            return
+        if len(link.holds) < HOLDS_MAX:
+            link.holds.update(names)
+        if link.push:
+            told = set(names)
+            for origin in list(link.push):
+                seq = self._seq_of(origin)
+                if seq is not None and record_name(origin[:PREFIX_BYTES], seq) in told:
+                    del link.push[origin]
 
     def judged(self, peer: PeerId, *, news: int, repeats: int, stale: int = 0) -> list[ToPeer]:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others."""
@@ -191,32 +217,25 @@ class Spread:
         if all_of_it or (self._flush_at is not None and now >= self._flush_at):
             frames += self._flush_records(now, all_of_it=all_of_it)
         if self._names_at is not None and (all_of_it or now >= self._names_at):
-            self._names_at = None
-            told: dict[PeerId, RecordName] = {}
-            for peer, link in self._links.items():
-                if link.names:
-                    frames += self._name_frames(peer, link.names, told)
-                    link.names.clear()
-                if link.later:
-                    link.names, link.later = link.later, link.names
-                    self._names_at = Millis(now + NAMES_EVERY)
+            frames += self._flush_names(now)
         return frames
 
-    def _name_frames(self, peer: PeerId, origins: Iterable[PeerId], told: dict[PeerId, RecordName]) -> list[ToPeer]:
-        """Return the frames with the origins' names; `told` keeps the names between the links of one flush."""
-        names: list[RecordName] = []
-        for origin in origins:
-            name = told.get(origin)
-            if name is None:
-                seq = self._seq_of(origin)
-                if seq is None:
-                    continue
-                name = told[origin] = RecordName(origin[:PREFIX_BYTES], seq % (1 << 32))
-            names.append(name)
-        return [
-            ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names[at : at + NAMES_MAX]), Priority.RECORD)
-            for at in range(0, len(names), NAMES_MAX)
-        ]
+    def _flush_names(self, now: Millis) -> list[ToPeer]:
+        frames: list[ToPeer] = []
+        fresh = [list(names.values()) for names in self._fresh]
+        later = [list(names.values()) for names in self._later]
+        for peer, link in self._links.items():
+            holds, held, side = link.holds, link.held, link.side
+            names = [name for name in fresh[side] if name not in holds]
+            names += [name for name in later[1 - side] if name not in holds and name not in held]
+            frames += [
+                ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names[at : at + NAMES_MAX]), Priority.RECORD)
+                for at in range(0, len(names), NAMES_MAX)
+            ]
+            link.held, link.holds = link.holds, set()
+        self._later, self._fresh = self._fresh, ({}, {})
+        self._names_at = Millis(now + NAMES_EVERY) if any(self._later) else None
+        return frames
 
     def _flush_records(self, now: Millis, *, all_of_it: bool) -> list[ToPeer]:
         if self._credit_at is not None and now > self._credit_at:
@@ -243,8 +262,9 @@ class Spread:
         return [frame for peer, records in batches.items() for frame in record_frames(peer, records)]
 
     def waiting(self) -> int:
-        """Return how many records and names wait, over all links."""
-        return sum(len(link.push) + len(link.names) + len(link.later) for link in self._links.values())
+        """Return how many records wait, over all links, and how many names."""
+        names = sum(len(side) for side in (*self._fresh, *self._later))
+        return names + sum(len(link.push) for link in self._links.values())
 
 
 def record_frames(peer: PeerId, records: list[bytes], priority: Priority = Priority.RECORD) -> list[ToPeer]:

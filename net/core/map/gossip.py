@@ -4,12 +4,13 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from random import Random
 
 from chain.primitives.errors import Penalty, RemoteError
-from chain.primitives.peer import PeerId
+from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Hash32, Millis
 from net.core.effects import Alarm, MapEvent, Priority
 from net.core.identity.identity import Identity
 from net.core.identity.proof import epoch_of
 from net.core.map._backlog import Backlog
+from net.core.map._names import Names
 from net.core.map._origins import Origins
 from net.core.map._pulls import Pulls
 from net.core.map._seen import Seen
@@ -25,12 +26,15 @@ from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
+    RecordName,
     contradict,
     decode_equivocation,
     decode_have,
     decode_records,
     decode_want,
     encode_equivocation,
+    name_prefix,
+    record_name,
 )
 from net.core.wire.record import Flags, Record, encode_record, origin_of
 
@@ -76,6 +80,7 @@ class Gossip:
         self._own = OwnRecord(network, identity, stored, rng.randrange, None)
         self._seen = Seen(entropy(16))
         self._origins = Origins()
+        self._names = Names()
         self._pulls = Pulls()
         self.spread = Spread(identity.peer, archive.get, peer_map.seq)
         self.backlog = Backlog(peer_map, archive, checks)
@@ -98,11 +103,11 @@ class Gossip:
 
     def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
         """Begin to spread over a link (listed or guest; unlisted ones only reconcile). Sends the own record, if any."""
-        self.spread.add(peer)
+        effects: list[MapEffect] = list(self.spread.add(peer, self.map.degree(peer)))
         raw = self._archive.get(self._me)
-        if raw is None or self._me not in self.map:
-            return []
-        return list(record_frames(peer, [raw]))
+        if raw is not None and self._me in self.map:
+            effects += record_frames(peer, [raw])
+        return effects
 
     def link_down(self, peer: PeerId, now: Millis) -> None:
         """Forget a link."""
@@ -118,8 +123,7 @@ class Gossip:
                 case FrameKind.RECORDS:
                     return self._records(peer, decode_records(body), now)
                 case FrameKind.RECORDS_HAVE:
-                    names = [name for name in decode_have(body) if self.map.admits(name.prefix)]
-                    self._pulls.heard(peer, names, self.map, self.spread.heard, now)
+                    self._have(peer, decode_have(body), now)
                     return []
                 case FrameKind.RECORDS_WANT:
                     return self._serve(peer, body)
@@ -129,6 +133,11 @@ class Gossip:
                     raise AssertionError(f"{kind.name} is not gossip")
         except RemoteError as error:
             return [Fault(peer, error.penalty, str(error))]
+
+    def _have(self, peer: PeerId, names: list[RecordName], now: Millis) -> None:
+        self.spread.heard(peer, names)
+        unknown = [name for name in self._names.unknown(names) if self.map.admits(name_prefix(name))]
+        self._pulls.heard(peer, unknown, self.map, now)
 
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
@@ -156,8 +165,9 @@ class Gossip:
     def _repeat(self, peer: PeerId, raw: bytes) -> None:
         self._repeated += 1
         origin = origin_of(raw)
-        if self._archive.get(origin) == raw:
-            self.spread.heard(peer, origin)
+        seq = self.map.seq(origin)
+        if seq is not None and self._archive.get(origin) == raw:
+            self.spread.heard(peer, (record_name(origin[:PREFIX_BYTES], seq),))
 
     def _take(self, peer: PeerId, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
         """Take one record: cheap checks, then the signature, then the origin's rate, then the proof."""
@@ -206,9 +216,13 @@ class Gossip:
             return []
         self._applied += 1
         self._archive.put(record.peer, raw)
-        self.spread.offer(record.peer, sender, now)
+        self._offer(record, sender, now)
         events = self._seen_events(outcome.events, now)
         return events if sender is None or sender in self.spread else [*events, Untold(sender, record.seq)]
+
+    def _offer(self, record: Record, sender: PeerId | None, now: Millis) -> None:
+        self._names.add(record_name(record.peer[:PREFIX_BYTES], record.seq))
+        self.spread.offer(record.peer, record.seq, sender, now)
 
     def _seen_events(self, events: list[MapEvent], now: Millis) -> list[MapEffect]:
         """Keep the times of own unconfirmed links up to date."""
@@ -372,7 +386,7 @@ class Gossip:
         self._seen.enter(self._seen.digest(raw), now)
         events = self.map.apply(record, now).events
         self._archive.put(self._me, raw)
-        self.spread.offer(self._me, None, now)
+        self._offer(record, None, now)
         for peer in self._own.links:
             if not self.map.linked(self._me, peer):
                 self._unconfirmed.setdefault(peer, now)
@@ -393,7 +407,7 @@ class Gossip:
         self.spread.turn(peer, want.turn)
         raws: list[bytes] = []
         for name in want.names:
-            origin = self.map.by_prefix(name.prefix)
+            origin = self.map.by_prefix(name_prefix(name))
             raw = self._archive.get(origin) if origin is not None and self.map.checked(origin) else None
             if raw is not None:
                 raws.append(raw)
@@ -472,6 +486,7 @@ class Gossip:
     def _sweep(self, now: Millis) -> list[MapEffect]:
         self._sweep_at = Millis(now + SWEEP_EVERY)
         self._seen.sweep(now)
+        self._names.age()
         self._origins.sweep(now)
         expired, events = self.map.expire(now)
         for peer in expired:

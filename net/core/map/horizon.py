@@ -15,7 +15,7 @@ from net.core.effects import Priority
 from net.core.map.peer_map import PeerMap
 from net.core.ports import RecordArchive
 from net.core.wire.frame import FrameKind, ToPeer
-from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want
+from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want, record_name
 from net.core.wire.record import Record
 
 SAMPLE = 1_000
@@ -125,6 +125,6 @@ def _asks(missing: list[bytes], neighbours: list[PeerId], rng: Random) -> list[T
     anyone = rng.choice(neighbours)
     asked: dict[PeerId, list[RecordName]] = {}
     for prefix in rng.sample(missing, min(NAMES_MAX, len(missing))):
-        asked.setdefault(by_prefix.get(prefix, anyone), []).append(RecordName(prefix, 0))
+        asked.setdefault(by_prefix.get(prefix, anyone), []).append(record_name(prefix, 0))
     wants = [(peer, RecordsWant(Turn.KEEP, tuple(names))) for peer, names in asked.items()]
     return [ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD) for peer, want in wants]

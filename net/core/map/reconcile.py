@@ -21,7 +21,7 @@ from net.core.map.horizon import NO_FINGERPRINT
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
-from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want
+from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want, record_name
 from net.core.wire.reconcile import (
     WHOLE,
     Busy,
@@ -374,7 +374,7 @@ def _wants(part: _Part, peer: PeerId) -> bool:
 
 
 def _name(item: Item) -> RecordName:
-    return RecordName(item.prefix, item.seq % (1 << 32))
+    return record_name(item.prefix, item.seq)
 
 
 def _ask(peer: PeerId, ask: RangeAsk) -> ToPeer:

@@ -7,7 +7,7 @@ Records travel along eager links whole; over lazy links only their names go (HAV
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NewType
 
 from chain.primitives.canonical import pack, unpack
 from chain.primitives.errors import Malformed
@@ -66,13 +66,26 @@ NAMES_MAX = 512
 _NAME_BYTES = PREFIX_BYTES + 4
 
 
-class RecordName(NamedTuple):
-    """Which record is meant: its origin and the end of its `seq`."""
+RecordName = NewType("RecordName", bytes)
+"""Which record is meant, as it travels: the first 12 bytes of its origin's id, then `seq` modulo 2^32, big-endian.
 
-    prefix: bytes
-    """First 12 bytes of the origin's id."""
-    seq_low: int
-    """`seq` modulo 2^32: enough to tell newer from older within 24 days; see `newer`."""
+Names stay bytes: they come by the hundred, and nearly all are only looked for in sets.
+"""
+
+
+def record_name(prefix: bytes, seq: int) -> RecordName:
+    """Return the name of the record that the id with this 12-byte prefix signed at `seq`."""
+    return RecordName(prefix + (seq & 0xFFFF_FFFF).to_bytes(4, "big"))
+
+
+def name_prefix(name: RecordName) -> bytes:
+    """Return the first 12 bytes of the origin's id."""
+    return name[:PREFIX_BYTES]
+
+
+def name_seq(name: RecordName) -> int:
+    """Return `seq` modulo 2^32: enough to tell newer from older within 24 days; see `newer`."""
+    return int.from_bytes(name[PREFIX_BYTES:], "big")
 
 
 def newer(seq_low: int, held: int) -> bool:
@@ -102,41 +115,34 @@ class RecordsWant:
 def encode_have(names: Sequence[RecordName]) -> bytes:
     """Return the body of a RECORDS_HAVE frame, for 1 to NAMES_MAX names."""
     assert 0 < len(names) <= NAMES_MAX, "names are cut before"
-    return _pack_names(names)
+    return b"".join(names)
 
 
-def _pack_names(names: Sequence[RecordName]) -> bytes:
-    return b"".join([name.prefix + name.seq_low.to_bytes(4, "big") for name in names])
-
-
-def decode_have(body: bytes) -> tuple[RecordName, ...]:
+def decode_have(body: bytes) -> list[RecordName]:
     """Return the names of records the sender holds. Raises `Malformed`."""
-    names = _unpack_names(body)
+    names = _cut_names(body)
     if not names:
         raise Malformed("an announcement of nothing")
     return names
 
 
-def _unpack_names(raw: bytes) -> tuple[RecordName, ...]:
+def _cut_names(raw: bytes) -> list[RecordName]:
     if len(raw) % _NAME_BYTES or len(raw) > NAMES_MAX * _NAME_BYTES:
         raise Malformed("record names of a wrong length")
-    return tuple(
-        RecordName(raw[at : at + PREFIX_BYTES], int.from_bytes(raw[at + PREFIX_BYTES : at + _NAME_BYTES], "big"))
-        for at in range(0, len(raw), _NAME_BYTES)
-    )
+    return [RecordName(raw[at : at + _NAME_BYTES]) for at in range(0, len(raw), _NAME_BYTES)]
 
 
 def encode_want(want: RecordsWant) -> bytes:
     """Return the body of a RECORDS_WANT frame, for up to NAMES_MAX names."""
     assert len(want.names) <= NAMES_MAX, "names are cut before"
-    return bytes((want.turn,)) + _pack_names(want.names)
+    return bytes((want.turn,)) + b"".join(want.names)
 
 
 def decode_want(body: bytes) -> RecordsWant:
     """Return the request. Raises `Malformed`."""
     if not body or body[0] > Turn.LAZY:
         raise Malformed("a request for records of an unknown kind")
-    return RecordsWant(Turn(body[0]), _unpack_names(body[1:]))
+    return RecordsWant(Turn(body[0]), tuple(_cut_names(body[1:])))
 
 
 def encode_equivocation(first: bytes, second: bytes) -> bytes:

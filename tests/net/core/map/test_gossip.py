@@ -8,7 +8,7 @@ import pytest
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.map import _origins, _pulls, _seen, _spread
+from net.core.map import _names, _origins, _pulls, _seen, _spread
 from net.core.map._origins import RECORD_BURST, RECORD_MIN_INTERVAL
 from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
 from net.core.map._seen import DEDUPE_AGE, Seen
@@ -18,7 +18,6 @@ from net.core.map.refusal import Refusal
 from net.core.wire.fault import Spent
 from net.core.wire.frame import FrameKind
 from net.core.wire.gossip import (
-    RecordName,
     RecordsWant,
     Turn,
     decode_equivocation,
@@ -27,8 +26,9 @@ from net.core.wire.gossip import (
     encode_equivocation,
     encode_have,
     encode_want,
+    record_name,
 )
-from net.core.wire.record import encode_record
+from net.core.wire.record import Direction, encode_record
 from tests.helpers.gossip_node import A, B, C, faults, frames, give, node, sent
 from tests.helpers.map_world import START, identity, record
 
@@ -77,15 +77,15 @@ def test_links_that_repeat_turn_lazy_and_back_by_a_pull() -> None:
     effects = one.gossip.tick(Millis(START + 5_000))
     assert sent(effects) == []
     (have,) = frames(effects, FrameKind.RECORDS_HAVE)
-    assert decode_have(have.body) == (RecordName(news.peer[:12], news.seq % (1 << 32)),)
-    wish = encode_want(RecordsWant(Turn.EAGER, decode_have(have.body)))
+    assert decode_have(have.body) == [record_name(news.peer[:12], news.seq)]
+    wish = encode_want(RecordsWant(Turn.EAGER, tuple(decode_have(have.body))))
     assert sent(one.gossip.receive(B, FrameKind.RECORDS_WANT, wish, Millis(START + 5_000))) == [(B, news)]
     assert one.gossip.spread.eager() == [A, B]
 
 
 def test_a_named_record_is_pulled_when_it_does_not_come() -> None:
     one = node(A, B)
-    name = RecordName(identity(5).peer[:12], START % (1 << 32))
+    name = record_name(identity(5).peer[:12], START % (1 << 32))
     for sender in (A, B):
         one.gossip.receive(sender, FrameKind.RECORDS_HAVE, encode_have([name]), START)
     asked = frames(one.gossip.tick(Millis(START + PULL_AFTER)), FrameKind.RECORDS_WANT)
@@ -190,7 +190,7 @@ def test_wanted_names_are_bounded_per_link_and_in_all(monkeypatch: pytest.Monkey
     monkeypatch.setattr(_pulls, "WANTED_PER_LINK", 20)
     one = node(A, B)
     for at, sender in enumerate((A, B)):
-        names = [RecordName(bytes((at, number)) * 6, 1) for number in range(100)]
+        names = [record_name(bytes((at, number)) * 6, 1) for number in range(100)]
         one.gossip.receive(sender, FrameKind.RECORDS_HAVE, encode_have(names), START)
         assert len(one.gossip._pulls) == (20, 30)[at]
     now = START
@@ -204,11 +204,48 @@ def test_wanted_names_are_bounded_per_link_and_in_all(monkeypatch: pytest.Monkey
 def test_outboxes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_spread, "PUSH_MAX", 4)
     monkeypatch.setattr(_spread, "NAMES_WAITING_MAX", 3)
-    one = node(A, B)
+    one = node(A, B, C)
+    one.gossip.spread.turn(C, Turn.LAZY)
+    sides = {0: 0, 1: 0}
     for number in range(1, 21):
         give(one, A, record(identity(number)))
-    assert one.gossip.statistics().waiting == 4 + 3
+        sides[identity(number).peer[-1] & 1] += 1
+    assert min(sides.values()) > 3
+    assert one.gossip.statistics().waiting == 4 + 2 * 3
     assert len(sent(one.gossip.tick(Millis(START + 500)))) == 4
+
+
+def test_what_a_neighbour_claims_to_hold_is_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_spread, "HOLDS_MAX", 30)
+    monkeypatch.setattr(_names, "GENERATION_MAX", 10)
+    one = node(A, B)
+    for start in range(0, 200, 20):
+        names = [record_name(bytes((1, number)) * 6, 1) for number in range(start, start + 20)]
+        one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have(names), START)
+    assert len(one.gossip.spread._links[A].holds) == 40
+    give(one, A, record(identity(1)))
+    for _ in range(2):
+        one.gossip.spread.flush(START, all_of_it=True)
+    assert not one.gossip.spread._links[A].holds | one.gossip.spread._links[A].held
+    for number in range(1, 40):
+        give(one, A, record(identity(number)))
+        assert len(one.gossip._names) < 20
+
+
+def test_a_link_between_two_that_are_served_begins_lazy() -> None:
+    one = node(A, B, C)
+    peers = [identity(number).peer for number in range(1, 8)]
+    ring = [(peers[at], peers[(at + step) % 7]) for at in range(7) for step in (1, 2)]
+    for at in range(7):
+        links = {other: Direction.OUT for origin, other in ring if origin == peers[at]}
+        links |= {origin: Direction.IN for origin, other in ring if other == peers[at]}
+        give(one, A, record(identity(at + 1), links))
+    assert one.gossip.map.degree(peers[0]) == 4
+    (want,) = frames(one.gossip.link_up(peers[0], START), FrameKind.RECORDS_WANT)
+    assert (want.peer, decode_want(want.body)) == (peers[0], RecordsWant(Turn.LAZY, ()))
+    newcomer = identity(9).peer
+    assert frames(one.gossip.link_up(newcomer, START), FrameKind.RECORDS_WANT) == []
+    assert one.gossip.spread.eager() == [A, B, C, newcomer]
 
 
 def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:
@@ -217,7 +254,7 @@ def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:
     ids = [PeerId(Random(number).randbytes(32)) for number in numbers]
     for peer in ids:
         one.archive.put(peer, bytes(300))
-        one.gossip.spread.offer(peer, None, START)
+        one.gossip.spread.offer(peer, START, None, START)
     first, second, third = frozenset(ids[:10]), frozenset(ids[20:30]), frozenset(ids[40:50])
     one.gossip.set_interest(first, second, third)
     total, now = 0, START + 500

@@ -26,13 +26,16 @@ from net.core.wire.gossip import (
     encode_have,
     encode_records,
     encode_want,
+    name_prefix,
+    name_seq,
     newer,
+    record_name,
     split_batches,
 )
 from net.core.wire.record import RECORD_MAX, encode_record
 from tests.helpers.map_world import START, identity, record
 
-NAMES = st.builds(RecordName, st.binary(min_size=12, max_size=12), st.integers(0, (1 << 32) - 1))
+NAMES = st.builds(record_name, st.binary(min_size=12, max_size=12), st.integers(0, (1 << 32) - 1))
 
 
 @given(st.lists(st.binary(min_size=1, max_size=RECORD_MAX), max_size=300))
@@ -60,7 +63,8 @@ def test_any_bytes(raw: bytes) -> None:
 @given(st.lists(NAMES, min_size=1, max_size=NAMES_MAX))
 @settings(max_examples=50)
 def test_names_round_trip(names: list[RecordName]) -> None:
-    assert list(decode_have(encode_have(names))) == names
+    assert decode_have(encode_have(names)) == names
+    assert [record_name(name_prefix(name), name_seq(name)) for name in names] == names
     want = RecordsWant(Turn.EAGER, tuple(names))
     assert decode_want(encode_want(want)) == want
 
