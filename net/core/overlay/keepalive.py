@@ -1,4 +1,10 @@
-"""Pings: signs of life, round trips, clock samples, map fingerprints (DESIGN sections 3.0 and 3.4)."""
+"""Pings: signs of life, round trips, clock samples, map fingerprints (DESIGN sections 3.0 and 3.4).
+
+One question and one answer every `config.ping` keep a link: its ends ask in turns. Whoever was asked asks next, after
+the interval; whoever asked waits BEAT_GRACE longer, so that it asks again only when the other end does not. Both ends
+take a round trip and a clock sample every other interval. A peer that asks all the time cannot keep this node from
+asking: its questions put the own ones off to two intervals after the last at most.
+"""
 
 from collections.abc import Callable
 from random import Random
@@ -10,6 +16,10 @@ from net.core.overlay.link import Link
 from net.core.overlay.words import Pinged, Timed, Word
 from net.core.wire.control import Ping, Pong, decode_ping, decode_pong, encode_ping, encode_pong
 from net.core.wire.frame import FrameKind, ToPeer
+
+BEAT_GRACE = Millis(1_500)
+"""How much longer than the interval the end that asked last waits: pings leave on a node's beats, up to 1 s late, and
+travel for a while."""
 
 
 class Keepalive:
@@ -29,19 +39,30 @@ class Keepalive:
         self._fingerprint = fingerprint
 
     def ping(self, link: Link, now: Millis) -> list[Word]:
-        """Send a ping now, unless one has been under way for less than the interval."""
+        """Send a ping now; while one has no answer yet, repeat it under the same number."""
         assert link.peer is not None, "a link that is up has a peer"
-        link.ping_at = Millis(now + self._config.ping - self._rng.randrange(max(1, self._config.ping // 10)))
+        link.asked_at = now
         if link.ping_sent is None:
             link.ping_sent = now
             link.ping_number = (link.ping_number + 1) & 0xFFFF_FFFF
+            link.ping_at = Millis(now + self._config.ping + BEAT_GRACE)
+        else:
+            link.ping_at = self._next(now)
         body = encode_ping(Ping(link.ping_number, self._fingerprint()))
         return [ToPeer(link.peer, FrameKind.PING, body, Priority.CONTROL)]
 
+    def _next(self, now: Millis) -> Millis:
+        return Millis(now + self._config.ping - self._rng.randrange(max(1, self._config.ping // 10)))
+
     def pinged(self, link: Link, body: bytes, now: Millis) -> list[Word]:
-        """Answer a ping. Raises `Malformed`."""
+        """Answer a ping, and ask when the next one is due: it is this end's turn. Raises `Malformed`.
+
+        Where two pings crossed, the turn is the inbound end's, and the other keeps its longer wait.
+        """
         ping = decode_ping(body)
         assert link.peer is not None, "a link that is up has a peer"
+        if link.ping_sent is None or not link.outbound:
+            link.ping_at = Millis(min(self._next(now), link.asked_at + 2 * self._config.ping))
         at = self._mesh_time(now)
         pong = encode_pong(Pong(ping.number, at, at))
         return [ToPeer(link.peer, FrameKind.PONG, pong, Priority.CONTROL), Pinged(link.peer, ping.fingerprint)]

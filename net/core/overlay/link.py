@@ -78,7 +78,9 @@ class Link:
     heard: Millis = Millis(0)
     """When the last frame came."""
     ping_at: Millis = Millis(0)
-    """When the next ping is due."""
+    """When the next ping is due; a ping of the other end puts it off."""
+    asked_at: Millis = Millis(0)
+    """When the last question to the other end left: how far its pings may put off the next one is counted from here."""
     ping_number: int = 0
     ping_sent: Millis | None = None
     """When the ping left that has no pong yet; None if there is none."""

@@ -100,7 +100,7 @@ class Hidden(World):
 
 @pytest.mark.slow
 def test_an_eclipsed_node_raises_the_alarm_and_no_other() -> None:
-    world = Hidden(3)
+    world = Hidden(4)
     config = replace(
         MeshConfig(network_id=bytes(32), id_difficulty=1, rendezvous_url="filled in", trust_own_clock=True),
         own_core=3,
