@@ -183,9 +183,9 @@ class Mesh:
             self._signing = True
             parts.gossip.allow_signing(self.mesh_time(now))
         attempt = self._entropy(ATTEMPT_BYTES)
-        peer = parts.sources.next(attempt, now, agreed=parts.clock.agreed)
-        if peer is not None:
-            out.append(Speak(peer, TimeAsk(attempt)))
+        question = parts.sources.next(attempt, now, agreed=parts.clock.agreed)
+        if question is not None:
+            out.append(Speak(question.peer, TimeAsk(attempt), receipts=question.sure))
         return out
 
     def _do(self, said: Sequence[Said], now: Millis) -> list[Effect]:

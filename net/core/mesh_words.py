@@ -87,7 +87,8 @@ class Interpreter:
                 return self._after_ban(parts.guard.spent(word, now) is not None, word.peer, now)
             case Speak():
                 plain = encode_signal(word.signal, salt=self._entropy(4))
-                return list(parts.courier.send(word.target, plain, parts.clock.mesh_time(now), back=word.back))
+                mesh_now = parts.clock.mesh_time(now)
+                return list(parts.courier.send(word.target, plain, mesh_now, back=word.back, receipts=word.receipts))
             case Delivered():
                 return self._delivered(word, now)
             case Rose():
@@ -195,10 +196,10 @@ class Interpreter:
             return [Fault(delivered.sender, Penalty.STRIKE, f"a direct message: {error}")]
         if self._parts.guard.banned(delivered.sender, now):
             return []
-        return self._signal(delivered.sender, signal, delivered.back, now)
+        return self._signal(delivered, signal, now)
 
-    def _signal(self, sender: PeerId, signal: Signal, back: tuple[PeerId, ...], now: Millis) -> list[Said]:
-        parts = self._parts
+    def _signal(self, delivered: Delivered, signal: Signal, now: Millis) -> list[Said]:
+        parts, sender, back = self._parts, delivered.sender, delivered.back
         match signal:
             case Offer():
                 return list(parts.overlay.offered(sender, signal, back, now))
@@ -208,7 +209,7 @@ class Interpreter:
                 return list(parts.overlay.refused(sender, signal, now))
             case TimeAsk(attempt):
                 at = parts.clock.mesh_time(now)
-                return [Speak(sender, TimeReply(attempt, at, at), back)]
+                return [Speak(sender, TimeReply(attempt, at, at), back, receipts=delivered.receipts)]
             case TimeReply(attempt, received, sent):
                 asked = parts.sources.answered(attempt, sender)
                 if asked is not None:

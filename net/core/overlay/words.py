@@ -20,6 +20,8 @@ class Speak:
     signal: Signal
     back: tuple[PeerId, ...] = ()
     """The reverse of the path on which the question came."""
+    receipts: bool = True
+    """Whether it goes over two routes with receipts and is sent again, or over one without."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from net.core.wire.direct import (
     ACK_PREFIX_BYTES,
     ENABLE_REROUTE,
     MESSAGE_ID_BYTES,
+    NO_RECEIPTS,
     ROUTE_HOPS,
     Ack,
     Direct,
@@ -55,6 +56,8 @@ class Delivered:
     """Decrypted, still padded; see `wire.signal`."""
     back: tuple[PeerId, ...]
     """The path it came, reversed, ending at the sender: the way for an answer."""
+    receipts: bool = True
+    """Whether it was sent with receipts; an answer is worth as much as its question."""
 
 
 Outcome: TypeAlias = ToPeer | Delivered
@@ -122,16 +125,20 @@ class Courier:
         """Tell whether a route to the target is known at this moment."""
         return bool(self._routes(target, now, used=set(), count=1))
 
-    def send(self, target: PeerId, plain: bytes, now: Millis, *, back: tuple[PeerId, ...] = ()) -> list[Outcome]:
+    def send(
+        self, target: PeerId, plain: bytes, now: Millis, *, back: tuple[PeerId, ...] = (), receipts: bool = True
+    ) -> list[Outcome]:
         """Send a padded plain text on up to two disjoint routes; `back` (of a `Delivered`) is one of them if given.
 
-        Returns nothing when no way is known: the caller's own time-out answers that.
+        Without `receipts` it takes one route, `back` if given; nobody acknowledges it, it is not sent again, and its
+        silence accuses nobody. Returns nothing when no way is known: the caller's own time-out answers that.
         """
         parcel = Parcel(
             target=target,
             plain=plain,
             expiry=Millis(now + self._life),
             back=back if back and back[0] in self._linked and back[-1] == target else (),
+            receipts=receipts,
         )
         return self._dispatch(parcel, now)
 
@@ -157,16 +164,17 @@ class Courier:
         if not now < message.expiry <= now + self._life + EXPIRY_SLACK:
             return self._drop()
         name = message.message_id + message.sender
+        receipts = not message.flags & NO_RECEIPTS
         if name in self._seen:
             self._drop()
-            mine = message.target == self._identity.peer and _signed(message)
+            mine = receipts and message.target == self._identity.peer and _signed(message)
             return [self._ack(message, neighbour)] if mine else []
         if not _signed(message):
             raise Malformed("a direct message whose signature does not hold")
         self._seen[name] = None
         if len(self._seen) > SEEN_MAX:
             self._seen.popitem(last=False)
-        out: list[Outcome] = [self._ack(message, neighbour)]
+        out: list[Outcome] = [self._ack(message, neighbour)] if receipts else []
         if message.target == self._identity.peer:
             return out + self._deliver(message, path)
         return out + self._forward(message, path, neighbour, now)
@@ -186,10 +194,7 @@ class Courier:
         return self._to(passed.previous, FrameKind.DIRECT_ACK, raw)
 
     def _dispatch(self, parcel: Parcel, now: Millis) -> list[Outcome]:
-        routes = self._routes(parcel.target, now, used=parcel.used, count=2)
-        if parcel.back and not parcel.tries and parcel.back[0] in self._linked:
-            inner = set(parcel.back)
-            routes = [parcel.back, *[route for route in routes if inner.isdisjoint(route[:-1])][:1]]
+        routes = self._ways(parcel, now)
         if not routes:
             return []
         parcel.message_id = self._entropy(MESSAGE_ID_BYTES)
@@ -199,7 +204,8 @@ class Courier:
         except Malformed:  # an id from an unchecked record, which is no public key
             return []
         self._counts["sent"] += 1
-        self._outbox.put(parcel, now)
+        if parcel.receipts:
+            self._outbox.put(parcel, now)
         out: list[Outcome] = []
         for route in routes:
             bare = Direct(
@@ -207,7 +213,7 @@ class Courier:
                 sender=self._identity.peer,
                 target=parcel.target,
                 expiry=parcel.expiry,
-                flags=ENABLE_REROUTE,
+                flags=ENABLE_REROUTE if parcel.receipts else ENABLE_REROUTE | NO_RECEIPTS,
                 route=route,
                 body=body,
                 signature=b"",
@@ -217,6 +223,16 @@ class Courier:
             signature = schnorr_sign(self._identity.key, direct_digest(bare), self._entropy(32))
             out += self._to(route[0], FrameKind.DIRECT, encode_direct(replace(bare, signature=signature)))
         return out
+
+    def _ways(self, parcel: Parcel, now: Millis) -> list[tuple[PeerId, ...]]:
+        count = 2 if parcel.receipts else 1
+        if not parcel.back or parcel.tries or parcel.back[0] not in self._linked:
+            return self._routes(parcel.target, now, used=parcel.used, count=count)
+        if count == 1:
+            return [parcel.back]
+        inner = set(parcel.back)
+        routes = self._routes(parcel.target, now, used=parcel.used, count=count)
+        return [parcel.back, *[route for route in routes if inner.isdisjoint(route[:-1])][:1]]
 
     def _routes(self, target: PeerId, now: Millis, *, used: set[PeerId], count: int) -> list[tuple[PeerId, ...]]:
         """Find routes free of suspects and of relays used before; where there is none, take what there is."""
@@ -242,7 +258,8 @@ class Courier:
         if len(self._heard) > DELIVERED_MAX:
             self._heard.popitem(last=False)
         self._counts["delivered"] += 1
-        return [Delivered(message.sender, plain, (*reversed(path[:-1]), message.sender))]
+        back = (*reversed(path[:-1]), message.sender)
+        return [Delivered(message.sender, plain, back, receipts=not message.flags & NO_RECEIPTS)]
 
     def _forward(self, message: Direct, path: tuple[PeerId, ...], neighbour: PeerId, now: Millis) -> list[Outcome]:
         following = path[message.hop + 1]
@@ -253,9 +270,10 @@ class Courier:
                 return self._drop()
             following = reroute.tail[0]
             self._counts["rerouted"] += 1
-        self._passed[message.message_id[:ACK_PREFIX_BYTES]] = _Passed(neighbour, following)
-        if len(self._passed) > SEEN_MAX:
-            self._passed.popitem(last=False)
+        if not message.flags & NO_RECEIPTS:
+            self._passed[message.message_id[:ACK_PREFIX_BYTES]] = _Passed(neighbour, following)
+            if len(self._passed) > SEEN_MAX:
+                self._passed.popitem(last=False)
         self._counts["relayed"] += 1
         return self._to(following, FrameKind.DIRECT, encode_direct(message.onward(reroute)))
 

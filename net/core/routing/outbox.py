@@ -33,6 +33,8 @@ class Parcel:
     expiry: Millis
     back: tuple[PeerId, ...] = ()
     """A way known from the question this answers."""
+    receipts: bool = True
+    """Whether relays and target acknowledge it; one without never waits in the outbox."""
     tries: int = 0
     sent_at: Millis = Millis(0)
     again_at: Millis = Millis(0)

@@ -46,7 +46,10 @@ def find_routes(
 def _shortest(
     view: MapView, starts: list[PeerId], target: PeerId, *, banned: set[PeerId], rng: Random, max_hops: int
 ) -> tuple[PeerId, ...] | None:
-    """Search in both directions by whole layers, always growing the smaller one."""
+    """Search in both directions by whole layers, always growing the smaller one.
+
+    The order of a layer is drawn, and so is the peer at which the two sides meet: no id makes a peer the usual relay.
+    """
     before: dict[PeerId, PeerId | None] = dict.fromkeys(starts)
     after: dict[PeerId, PeerId | None] = {target: None}
     front, back = list(before), [target]
@@ -59,13 +62,14 @@ def _shortest(
         rng.shuffle(layer)
         grown: list[PeerId] = []
         for peer in layer:
-            for other in view.confirmed_neighbours(peer):
-                if other in here or other in banned:
-                    continue
-                here[other] = peer
-                if other in there:
-                    return _join(before, after, other)
-                grown.append(other)
+            fresh = [other for other in view.confirmed_neighbours(peer) if other not in here and other not in banned]
+            meetings = [other for other in fresh if other in there]
+            if meetings:
+                meeting = rng.choice(meetings)
+                here[meeting] = peer
+                return _join(before, after, meeting)
+            here.update(dict.fromkeys(fresh, peer))
+            grown += fresh
         if forward:
             front = grown
         else:

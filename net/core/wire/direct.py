@@ -27,6 +27,10 @@ DIRECT_MAX = BODY_MAX + 2 * ROUTE_HOPS * PEER_ID_BYTES + 512
 ENABLE_REROUTE = 1
 """Flag: one relay may replace the tail of the route."""
 
+NO_RECEIPTS = 2
+"""Flag: neither relays nor the target acknowledge the message. For what nobody would send again, such as a question for
+the time. Signed like the rest: no relay can set it to hide that it drops the messages of others."""
+
 DIRECT_TAG = "mappemonde/direct/1"
 REROUTE_TAG = "mappemonde/reroute/1"
 
@@ -59,6 +63,7 @@ class Direct:
     expiry: Millis
     """Mesh time after which nobody passes it on."""
     flags: int
+    """ENABLE_REROUTE and NO_RECEIPTS; other bits mean nothing yet."""
     route: tuple[PeerId, ...]
     """The hops after the sender, ending at the target; as the sender signed them."""
     body: bytes

@@ -12,7 +12,7 @@ from chain.primitives.units import Millis
 from net.core.identity.identity import Identity, Proof, identity_of
 from net.core.map.view import MapView
 from net.core.routing.courier import Courier, Delivered, Outcome
-from net.core.wire.direct import decode_direct, direct_digest, encode_direct
+from net.core.wire.direct import NO_RECEIPTS, decode_direct, direct_digest, encode_direct
 from net.core.wire.frame import FrameKind, ToPeer
 
 LIFE = Millis(40_000)
@@ -204,3 +204,63 @@ def test_a_target_that_nobody_leads_to_gets_nothing() -> None:
     net = Net([(0, 1), (2, 3)])
     assert net.couriers[0].send(net.ids[3], bytes(1024), NOW) == []
     assert not net.couriers[0].reachable(net.ids[3], NOW)
+
+
+def test_without_receipts_a_message_takes_one_route_and_nobody_acknowledges_it() -> None:
+    net = Net(DIAMOND)
+    net.carry(0, net.couriers[0].send(net.ids[3], bytes(1024), NOW, receipts=False), NOW)
+    ((at, question),) = net.delivered
+    assert (at, question.receipts) == (3, False)
+    assert [kind for _, _, kind, _ in net.frames] == [FrameKind.DIRECT] * 2
+    assert net.couriers[0].deadline() is None
+    net.carry(
+        3, net.couriers[3].send(net.ids[0], bytes(2048), NOW, back=question.back, receipts=question.receipts), NOW
+    )
+    assert net.delivered[-1][0] == 0
+    assert [to for _, to, _, _ in net.frames[2:]] == [net.frames[0][1], 0], "the answer takes the way of the question"
+    assert not any(courier._passed for courier in net.couriers)
+
+
+def test_silence_without_receipts_accuses_nobody_and_sends_nothing_again() -> None:
+    net = Net(DIAMOND)
+    net.deaf = {1, 2}
+    for _ in range(10):
+        net.carry(0, net.couriers[0].send(net.ids[3], bytes(1024), NOW, receipts=False), NOW)
+    assert net.couriers[0].deadline() is None
+    assert net.couriers[0].tick(Millis(NOW + LIFE)) == []
+    assert net.couriers[0]._suspects.worst(NOW) == set()
+    assert {to for _, to, _, _ in net.frames} == {1, 2}, "each time the route is drawn anew"
+
+
+def test_without_receipts_suspects_are_avoided_all_the_same() -> None:
+    net = Net([*DIAMOND, (0, 4), (4, 3)])
+    net.deaf = {1, 2}
+    for suspect in (1, 2, 1, 2):
+        net.couriers[0]._suspects.strike(net.ids[suspect], NOW)
+    before = len(net.frames)
+    for _ in range(10):
+        net.carry(0, net.couriers[0].send(net.ids[3], bytes(1024), NOW, receipts=False), NOW)
+    assert {to for at, to, _, _ in net.frames[before:] if at == 0} == {4}
+
+
+def test_no_relay_can_take_the_receipts_from_a_message_of_another() -> None:
+    net = Net([(0, 1), (1, 3), (2, 3)])
+    message = decode_direct(first_frame(net))
+    hushed = encode_direct(replace(message, hop=1, flags=message.flags | NO_RECEIPTS))
+    with pytest.raises(Malformed):
+        net.couriers[3].receive(net.ids[1], hushed, NOW)
+
+
+def test_a_repeated_message_without_receipts_goes_no_further_and_wakes_no_answer() -> None:
+    net = Net([(0, 1)])
+    (frame,) = net.couriers[0].send(net.ids[1], bytes(1024), NOW, receipts=False)
+    assert isinstance(frame, ToPeer)
+    assert len(net.couriers[1].receive(net.ids[0], frame.body, NOW)) == 1
+    assert net.couriers[1].receive(net.ids[0], frame.body, NOW) == []
+
+
+def test_a_rerouted_message_without_receipts_arrives() -> None:
+    net = Net([(0, 1), (1, 2), (1, 3), (3, 2)], cut={(1, 2)})
+    net.carry(0, net.couriers[0].send(net.ids[2], bytes(1024), NOW, receipts=False), NOW)
+    assert [at for at, _ in net.delivered] == [2]
+    assert not [kind for _, _, kind, _ in net.frames if kind is FrameKind.DIRECT_ACK]
