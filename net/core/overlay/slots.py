@@ -60,8 +60,13 @@ class Slots:
         return max(0, min(self.limit(age) - own, self._config.cap - listed, wanted))
 
     def surplus(self, *, own: int, age: Millis) -> int:
-        """Return how many own links to hand back now."""
+        """Return how many own links an id of this age may no longer list."""
         return max(0, own - self.limit(age))
+
+    def spare(self, *, listed: int, own: int) -> int:
+        """Return how many own links the node has no need of: more than `links` are listed without them, and the core
+        stays."""
+        return max(0, min(own - self._config.own_core, listed - self._config.links))
 
     def free(self, now: Millis) -> list[int]:
         """Return the slots that nobody holds and that may dial, lowest first."""
@@ -83,6 +88,11 @@ class Slots:
         hashed = ranks(self._secrets[slot], peers)
         found = np.argpartition(hashed, min(count, len(peers)) - 1)[:count]
         return [peers[at] for at in found[np.argsort(hashed[found])].tolist()]
+
+    def better(self, slot: int, holder: PeerId, peers: Sequence[PeerId]) -> PeerId | None:
+        """Return the peer with the smallest keyed hash for this slot, None if that is its holder."""
+        best = self.best(slot, [holder, *peers], 1)[0]
+        return None if best == holder else best
 
     def reseed(self, slot: int) -> None:
         """Draw a new secret for a slot: its choice is made anew, so that no attacker can wait beside an old one."""

@@ -1,17 +1,17 @@
 """What the overlay does by itself as time passes: pings, farewells, own slots, guests, first contact, reseed."""
 
+from collections.abc import Sequence
+
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import Reachability
-from net.core.effects import Alarm, CallId, LinkKind, Persist, Priority, ReplyRendezvous, Send
+from net.core.effects import Alarm, CallId, LinkKind, Persist, ReplyRendezvous
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.candidates import Situation, candidates
 from net.core.overlay.link import Link
 from net.core.overlay.overlay import Overlay
-from net.core.overlay.slots import HAND_BACK_EVERY
+from net.core.overlay.turnover import Turnover
 from net.core.overlay.words import Compare, Word
-from net.core.wire.control import Listing, encode_listing
-from net.core.wire.frame import FrameKind, encode_frame
 from net.core.wire.signal import Refusal
 
 BEAT = Millis(1_000)
@@ -47,8 +47,7 @@ class Upkeep:
         self._survey_at = Millis(0)
         self._suspected = False
         self._cut_off = False
-        self._handed_back_at: Millis | None = None
-        self._reseed_at: Millis | None = None
+        self._turnover = Turnover(overlay, self._strict_pool)
         self._alarmed = False
         self._stopped = False
         self._mending: tuple[frozenset[PeerId], int, Millis] | None = None
@@ -56,7 +55,7 @@ class Upkeep:
     def start(self, now: Millis) -> None:
         """Begin. The first beat comes at once, the others a BEAT apart from a random moment on."""
         self._beat_at = now
-        self._reseed_at = Millis(now + self._overlay.config.reseed)
+        self._turnover.start(now)
 
     def stop(self, now: Millis) -> list[Word]:
         """End all links with a farewell and open no more."""
@@ -122,8 +121,8 @@ class Upkeep:
         out += self._unconfirmed(now)
         out += self._annoying(now)
         out += self._eclipse(now)
-        out += self._hand_back(now)
-        out += self._reseed(now)
+        calm = not self._alarmed and not overlay.eclipse.alarmed and self._mending is None
+        out += self._turnover.beat(now, self._age(now), calm=calm)
         out += self._exhausted()
         out += self._choose(now)
         out += self._first_contact(now)
@@ -179,7 +178,7 @@ class Upkeep:
             return []
         return self._fill(free[0], [peer for peer in self._pool(own, now, wanted=2) if peer in peers], now)
 
-    def _pool(self, own: list[Link], now: Millis, *, wanted: int) -> list[PeerId]:
+    def _pool(self, own: Sequence[Link], now: Millis, *, wanted: int) -> list[PeerId]:
         overlay, config = self._overlay, self._overlay.config
         up = overlay.links.all_up()
         taken = [link.peer for link in up if link.peer is not None and (link.kind is not LinkKind.GUEST or link.asked)]
@@ -199,6 +198,9 @@ class Upkeep:
         return candidates(
             overlay.around.view, situation, wanted=wanted, unwanted=overlay.unwanted_now(now).__contains__
         )
+
+    def _strict_pool(self, own: Sequence[Link], now: Millis) -> list[PeerId]:
+        return self._pool(own, now, wanted=0)
 
     def _fill(self, slot: int, pool: list[PeerId], now: Millis) -> list[Word]:
         overlay = self._overlay
@@ -230,36 +232,6 @@ class Upkeep:
             if overlay.links.up(peer) is None and overlay.around.has_route(peer, now):
                 return overlay.setup.dial(peer, LinkKind.UNLISTED, None, now)
         return []
-
-    def _hand_back(self, now: Millis) -> list[Word]:
-        """Give back the youngest own link, one a minute, while there are more than this node's age allows."""
-        overlay = self._overlay
-        own = [link for link in overlay.links.listed() if link.outbound]
-        early = self._handed_back_at is not None and now - self._handed_back_at < HAND_BACK_EVERY // 2
-        if early or not overlay.slots.surplus(own=len(own), age=self._age(now)):
-            return []
-        self._handed_back_at = now
-        return self._give_back(max(own, key=lambda link: (link.since, link.number)), "handed back", now)
-
-    def _give_back(self, link: Link, reason: str, now: Millis) -> list[Word]:
-        body = encode_listing(Listing.HAND_BACK)
-        frame = Send(link.number, encode_frame(FrameKind.LISTING, body), Priority.CONTROL)
-        return [frame, *self._overlay.end(link, reason, now)]
-
-    def _reseed(self, now: Millis) -> list[Word]:
-        """Once a day one core slot chooses anew; never under an alarm."""
-        overlay = self._overlay
-        if self._reseed_at is None or now < self._reseed_at or self._alarmed or overlay.eclipse.alarmed:
-            return []
-        self._reseed_at = Millis(now + overlay.config.reseed)
-        own = [link for link in overlay.links.listed() if link.outbound and link.moved_slot is not None]
-        core = [link for link in own if link.peer is not None and not overlay.anchors.chosen(link.peer)]
-        if len(own) < overlay.config.own_core or not core:
-            return []
-        link = overlay.rng.choice(sorted(core, key=lambda link: link.number))
-        if link.moved_slot is not None:
-            overlay.slots.reseed(link.moved_slot)
-        return self._give_back(link, "reseed", now)
 
     def _exhausted(self) -> list[Word]:
         exhausted = self._overlay.slots.exhausted()
