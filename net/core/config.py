@@ -81,7 +81,10 @@ class MeshConfig:
     setups: int = 8
     """Link set-ups of either direction at once."""
     setup_timeout: Millis = Millis(20_000)
-    """From a link's offer or answer to its open data channel."""
+    """From a link's offer to its open data channel."""
+    connect_timeout: Millis = Millis(8_000)
+    """From offer and answer to the open data channel: ICE asks four times within it, and most links take under 1 s. A
+    dial that cannot succeed holds one of the few set-up places at both ends this long."""
     moves_per_minute: int = 8
     """Refused or failed slots that may move on to their next hash, a minute."""
     unlisted_own: int = 2

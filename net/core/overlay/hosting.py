@@ -1,7 +1,7 @@
-"""A rendezvous host's calls that it passes on to a neighbour because its guest room is full (DESIGN section 3.4)."""
+"""A rendezvous host's calls that it passes on to neighbours because it has no room (DESIGN section 3.4)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from chain.primitives.peer import PeerId
@@ -15,7 +15,10 @@ RELAYED_MAX = 64
 """Calls passed on at once; one more is refused."""
 
 RELAYED_FOR = Millis(8_000)
-"""Time for the neighbour's answer: the caller hangs up after ten seconds."""
+"""Time for a neighbour's answer: the caller hangs up after ten seconds."""
+
+NEIGHBOURS_TRIED = 3
+"""Neighbours asked, one after the other, while they refuse for want of room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,10 @@ class RelayedCall:
     call: CallId
     request: bytes
     neighbour: PeerId
+    """Who was asked last."""
     deadline: Millis
+    tried: frozenset[PeerId]
+    """All that were asked."""
 
 
 class Hosting:
@@ -39,10 +45,24 @@ class Hosting:
         self, call: CallId, raw: bytes, request: Request, attempt: bytes, *, neighbours: Sequence[PeerId], now: Millis
     ) -> list[Speak]:
         """Ask a random neighbour to answer the caller; nothing if there is none or too much is under way."""
-        if not neighbours or len(self._calls) >= RELAYED_MAX:
+        if len(self._calls) >= RELAYED_MAX:
+            return []
+        fresh = RelayedCall(call, raw, request.joiner, Millis(now + RELAYED_FOR), frozenset())
+        return self._ask(fresh, request, attempt, neighbours)
+
+    def pass_further(
+        self, relayed: RelayedCall, request: Request, attempt: bytes, *, neighbours: Sequence[PeerId], now: Millis
+    ) -> list[Speak]:
+        """Ask another neighbour after a refusal, within the same time; nothing if there is none or it is too late."""
+        if len(relayed.tried) >= NEIGHBOURS_TRIED or now >= relayed.deadline:
+            return []
+        return self._ask(relayed, request, attempt, [peer for peer in neighbours if peer not in relayed.tried])
+
+    def _ask(self, relayed: RelayedCall, request: Request, attempt: bytes, neighbours: Sequence[PeerId]) -> list[Speak]:
+        if not neighbours:
             return []
         neighbour = self._rng.choice(neighbours)
-        self._calls[attempt] = RelayedCall(call, raw, neighbour, Millis(now + RELAYED_FOR))
+        self._calls[attempt] = replace(relayed, neighbour=neighbour, tried=relayed.tried | {neighbour})
         return [Speak(neighbour, Offer(attempt, LinkKind.GUEST, request.joiner, request.offer))]
 
     def take(self, attempt: bytes, neighbour: PeerId) -> RelayedCall | None:

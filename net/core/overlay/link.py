@@ -61,6 +61,8 @@ class Link:
     started: Millis
     deadline: Millis
     """When a link that is not up yet has failed."""
+    met: Millis | None = None
+    """When offer and answer had both been given; None before. From then on the two ends look for a way."""
     attempt: bytes = b""
     """Name of the question that this link is about, in its offer and answer."""
     back: tuple[PeerId, ...] = ()

@@ -46,6 +46,9 @@ from net.core.wire.signal import ATTEMPT_BYTES, Answer, Offer, Refusal, Refused
 KINDS = frozenset({FrameKind.BYE, FrameKind.PING, FrameKind.PONG, FrameKind.URLS, FrameKind.LISTING})
 """Frames of links that are up which the overlay takes."""
 
+_ROOMLESS = (Refusal.FULL, Refusal.BUSY)
+"""A host that refuses a caller for these passes it on to a neighbour."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -169,7 +172,10 @@ class Overlay:
 
     def called_back(self, call: CallId, reply: bytes, now: Millis) -> list[Word]:
         """See `Mesh.rendezvous_answered`."""
-        return self.settle(self.setup.called_back(call, reply, now), now)
+        words = self.setup.called_back(call, reply, now)
+        if words and not self.links.all_up():
+            self.walk.answered(now)
+        return self.settle(words, now)
 
     def call_failed(self, call: CallId, reason: str, now: Millis) -> list[Word]:
         """See `Mesh.rendezvous_failed`."""
@@ -216,7 +222,7 @@ class Overlay:
 
     def answered(self, sender: PeerId, answer: Answer, now: Millis) -> list[Word]:
         """Take an answer that came by direct message: to an own offer, or for a caller of the own rendezvous."""
-        words = self.setup.took_answer(sender, answer)
+        words = self.setup.took_answer(sender, answer, now)
         if words is not None:
             return words
         relayed = self.hosting.take(answer.attempt, sender)
@@ -228,18 +234,22 @@ class Overlay:
         """Take a refusal that came by direct message."""
         relayed = self.hosting.take(refused.attempt, sender)
         if relayed is not None:
+            request = decode_request(relayed.request)
+            spoken: list[Speak] = []
+            if refused.reason in _ROOMLESS:
+                attempt, hosts = self._entropy(ATTEMPT_BYTES), self._hosts_beside(request.joiner)
+                spoken = self.hosting.pass_further(relayed, request, attempt, neighbours=hosts, now=now)
+            if spoken:
+                return [*spoken]
             return [ReplyRendezvous(relayed.call, self.setup.reply(relayed.request, self.me, None, refused.reason))]
         self.refusals[refused.reason] += 1
         return self.settle(self.setup.took_refusal(sender, refused, now), now)
 
     def _refusal(self, joiner: PeerId, kind: LinkKind, now: Millis, out: list[Word]) -> Refusal | None:
-        refusal = self._admission.refusal(
-            joiner,
-            kind,
-            now,
-            unwanted=lambda peer: self.unwanted(peer, now),
-            hard=self._hard(joiner),
-        )
+        refusal = self._admitted(joiner, kind, now)
+        if refusal is Refusal.BUSY and (displaced := self.setup.displace(kind, now)) is not None:
+            out += self.settle(displaced, now)
+            refusal = self._admitted(joiner, kind, now)
         up = self.links.up(joiner)
         if refusal is Refusal.LINKED and up is not None:
             out += self.keepalive.ping(up, now)  # is the older one alive? the next question will find out
@@ -249,6 +259,15 @@ class Overlay:
                 out += self.end(victim, "room for another", now)
                 return None
         return refusal
+
+    def _admitted(self, joiner: PeerId, kind: LinkKind, now: Millis) -> Refusal | None:
+        return self._admission.refusal(
+            joiner,
+            kind,
+            now,
+            unwanted=lambda peer: self.unwanted(peer, now),
+            hard=self._hard(joiner),
+        )
 
     def _hard(self, peer: PeerId) -> bool:
         """Tell whether a link from the peer may use the places that a public node keeps for hard ones."""
@@ -272,13 +291,15 @@ class Overlay:
         refusal = self._refusal(request.joiner, LinkKind.GUEST, now, out)
         if refusal is None:
             return self.settle(out + self.setup.accept_call(call, request, raw, now), now)
-        if refusal is Refusal.FULL:
-            neighbours = sorted(link.peer for link in self.links.listed() if link.peer not in (None, request.joiner))
-            attempt = self._entropy(ATTEMPT_BYTES)
-            spoken = self.hosting.pass_on(call, raw, request, attempt, neighbours=neighbours, now=now)
+        if refusal in _ROOMLESS:
+            attempt, hosts = self._entropy(ATTEMPT_BYTES), self._hosts_beside(request.joiner)
+            spoken = self.hosting.pass_on(call, raw, request, attempt, neighbours=hosts, now=now)
             if spoken:
                 return [*out, *spoken]
         return [*out, self._turn_away(call, raw, refusal)]
+
+    def _hosts_beside(self, joiner: PeerId) -> list[PeerId]:
+        return sorted(link.peer for link in self.links.listed() if link.peer is not None and link.peer != joiner)
 
     def _turn_away(self, call: CallId, raw: bytes, refusal: Refusal) -> ReplyRendezvous:
         return ReplyRendezvous(call, self.setup.reply(raw, self.me, None, refusal))

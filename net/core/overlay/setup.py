@@ -30,6 +30,10 @@ from net.core.wire.frame import FrameKind, encode_frame
 from net.core.wire.rendezvous import Reply, Request, decode_reply, encode_reply, encode_request, reply_digest
 from net.core.wire.signal import ATTEMPT_BYTES, Answer, Offer, Refusal, Refused
 
+YIELDS_AFTER = Millis(3_000)
+"""A set-up that has found no way by then yields its place to the next asker: dials that never open would otherwise fill
+all places, and full would mean closed. Until somebody asks it goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class SetupStatistics:
@@ -44,6 +48,8 @@ class SetupStatistics:
     glares: int
     """Own offers withdrawn for the other side's."""
     failed: int
+    displaced: int
+    """Slow set-ups whose place went to the next asker."""
 
 
 class Setup:
@@ -114,11 +120,12 @@ class Setup:
         self._counts["dialled"] += 1
         return [Speak(link.peer, Offer(link.attempt, link.kind, None, sdp))]
 
-    def took_answer(self, sender: PeerId, answer: Answer) -> list[Word] | None:
+    def took_answer(self, sender: PeerId, answer: Answer, now: Millis) -> list[Word] | None:
         """Take the answer to an own offer; None when no offer of ours to this peer has that name."""
         link = self._table.by_attempt(answer.attempt)
         if link is None or link.peer != sender or not link.outbound or not link.move(Event.ANSWER_CAME):
             return None
+        self._met(link, now)
         return [ApplyAnswer(link.number, answer.sdp)]
 
     def took_refusal(self, sender: PeerId, refused: Refused, now: Millis) -> list[Word]:
@@ -148,6 +155,7 @@ class Setup:
             cause = reply.refusal or Refusal.FAILED
             return self.fail(link, cause, f"rendezvous {link.url} refuses: {cause.name.lower()}", now)
         link.move(Event.ANSWER_CAME)
+        self._met(link, now)
         link.call = None
         link.contact = reply.host
         link.peer = reply.peer
@@ -157,6 +165,9 @@ class Setup:
         """Note that a rendezvous could not be reached or stayed silent."""
         link = self._table.by_call(call)
         return [] if link is None else self.fail(link, Refusal.FAILED, f"rendezvous {link.url}: {reason}", now)
+
+    def _met(self, link: Link, now: Millis) -> None:
+        link.met, link.deadline = now, Millis(now + self._config.connect_timeout)
 
     # --- others ask ------------------------------------------------------------------------------------------------
 
@@ -170,6 +181,23 @@ class Setup:
         self._counts["glares"] += 1
         self._table.remove(own)
         return True, [Close(own.number, "the other side's offer stands"), Failed(own, Refusal.LINKED, "glare")]
+
+    def displace(self, kind: LinkKind, now: Millis) -> list[Word] | None:
+        """End the inbound set-up that has looked for a way the longest, so that another asker may; None if there is
+        none past YIELDS_AFTER. A listed link takes the place of listed ones only: few of them are set up at once."""
+        slow = [
+            link
+            for link in self._table.setups()
+            if not link.outbound
+            and link.stage is Stage.CONNECTING
+            and (kind is LinkKind.GUEST or link.kind is kind)
+            and link.met is not None
+            and now - link.met >= YIELDS_AFTER
+        ]
+        if not slow:
+            return None
+        self._counts["displaced"] += 1
+        return self.fail(min(slow, key=lambda link: link.number), Refusal.BUSY, "its place went to another", now)
 
     def accept(
         self, joiner: PeerId, offer: Offer, now: Millis, *, back: tuple[PeerId, ...], host: PeerId | None
@@ -191,7 +219,7 @@ class Setup:
         """Send the answer that the driver made."""
         if not link.move(Event.ANSWER_READY):
             return []
-        link.deadline = Millis(now + self._config.setup_timeout)
+        self._met(link, now)
         self._counts["answered"] += 1
         if link.call is not None:
             call, link.call = link.call, None

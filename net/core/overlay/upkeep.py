@@ -8,7 +8,7 @@ from net.core.config import Reachability
 from net.core.effects import Alarm, CallId, LinkKind, Persist, ReplyRendezvous
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.candidates import Situation, candidates
-from net.core.overlay.link import Link
+from net.core.overlay.link import Link, Stage
 from net.core.overlay.overlay import Overlay
 from net.core.overlay.turnover import Turnover
 from net.core.overlay.words import Compare, Word
@@ -33,6 +33,12 @@ SURVEY_PER_PEER = Millis(100)
 
 CONTACTS = 2
 """First contacts a node needs before its clock has agreed."""
+
+IMPATIENCE = Millis(3_000)
+"""A first contact that has brought no link by then is joined by the next: many dials never open, most do within 1 s."""
+
+CALLS_MAX = 3
+"""First contacts under way or up at once."""
 
 
 class Upkeep:
@@ -148,7 +154,9 @@ class Upkeep:
         own = self._own()
         listed = len(overlay.links.of_kind(LinkKind.LISTED)) + sum(link.kind is LinkKind.GUEST for link in own)
         wanted = overlay.slots.wanted(listed=listed, own=len(own), age=self._age(now))
-        room = config.setups - len(overlay.links.setups())
+        dials = sum(link.outbound for link in overlay.links.setups())
+        most = max(1, config.setups - config.inbound_pending)  # others find places while this node dials
+        room = min(config.setups - len(overlay.links.setups()), most - dials)
         out: list[Word] = []
         free = overlay.slots.free(now)[: max(0, min(wanted, room))]
         if free:
@@ -275,11 +283,10 @@ class Upkeep:
         """End guest links whose time is up or whose joiner has links of its own."""
         overlay, config = self._overlay, self._overlay.config
         out: list[Word] = []
-        listed = len(overlay.links.listed())
         for link in overlay.links.all_up():
             if link.kind is not LinkKind.GUEST or link.peer is None or link.asked:
                 continue
-            links = listed if link.outbound else overlay.around.view.degree(link.peer)
+            links = overlay.around.view.degree(overlay.me if link.outbound else link.peer)
             agreed = overlay.around.clock_agreed() or not link.outbound
             if now - link.since >= config.guest_life or (links >= config.guest_done and agreed):
                 out += overlay.end(link, "guest no longer", now)
@@ -290,10 +297,12 @@ class Upkeep:
         overlay = self._overlay
         guests = [link for link in overlay.links.of_kind(LinkKind.GUEST) if link.outbound]
         self._contacts.update(link.contact for link in guests if link.contact is not None)
-        contacts = CONTACTS if not overlay.around.clock_agreed() else 1
-        alone = not overlay.links.listed() and not guests
-        unsure = not overlay.around.clock_agreed() and len(self._contacts) < contacts and len(guests) < contacts
-        if not (alone or unsure or (not guests and self._partitioned(now))):
+        if len(guests) >= CALLS_MAX:
+            return []
+        hopeful = [link for link in guests if link.stage is Stage.UP or now - link.started < IMPATIENCE]
+        alone = not overlay.links.listed() and not hopeful
+        unsure = not overlay.around.clock_agreed() and max(len(self._contacts), len(hopeful)) < CONTACTS
+        if not (alone or unsure or (not hopeful and self._partitioned(now))):
             return []
         place = overlay.walk.next_place(now)
         if place is None:

@@ -12,6 +12,10 @@ BACKOFF_FIRST = Millis(1_000)
 BACKOFF_LONGEST = Millis(60_000)
 """Pause after all addresses were tried in vain; doubles up to this."""
 
+BACKOFF_ANSWERED = Millis(8_000)
+"""Longest pause as long as some rendezvous answers, be it with a refusal: the network is there, and a thousand joiners
+that wait at one rendezvous still call it but 80 times a second."""
+
 CALL_PAUSE = Millis(250)
 """Between two calls of one walk."""
 
@@ -75,6 +79,11 @@ class Walk:
             self._next_at = Millis(now + self._pause + self._rng.randrange(int(self._pause)))
             self._pause = Millis(min(2 * self._pause, BACKOFF_LONGEST))
         return place
+
+    def answered(self, now: Millis) -> None:
+        """Note that a rendezvous answered, though no link came of it."""
+        self._pause = min(self._pause, BACKOFF_ANSWERED)
+        self._next_at = Millis(min(self._next_at, now + self._pause + self._rng.randrange(int(self._pause))))
 
     def reached(self) -> None:
         """Note that a first contact succeeded: the next walk begins without a pause."""
