@@ -24,7 +24,7 @@ def _page(body: str, title: str) -> str:
     )
 
 
-def _frame(low: float, high: float, top: float, below: str, beside: str) -> str:
+def _frame(low: float, high: float, top: float, below: str, beside: str, *, foot: float = 0.0) -> str:
     bottom = HEIGHT - MARGIN
     return (
         f'<path d="M{MARGIN} {MARGIN}V{bottom}H{WIDTH - MARGIN}" fill="none" stroke="#888"/>'
@@ -32,21 +32,27 @@ def _frame(low: float, high: float, top: float, below: str, beside: str) -> str:
         f'<text x="{WIDTH - MARGIN}" y="{bottom + 16}" text-anchor="end">{high:g}</text>'
         f'<text x="{WIDTH / 2}" y="{bottom + 32}" text-anchor="middle">{below}</text>'
         f'<text x="{MARGIN - 4}" y="{MARGIN}" text-anchor="end">{top:g}</text>'
+        f'<text x="{MARGIN - 4}" y="{bottom}" text-anchor="end">{foot:g}</text>'
         f'<text x="{MARGIN}" y="{MARGIN - 8}">{beside}</text>'
     )
 
 
 def curves_svg(curves: Mapping[str, Sequence[tuple[float, float]]], title: str, below: str, beside: str) -> str:
-    """Return lines over a common axis, each named in its colour; `below` and `beside` name the axes."""
+    """Return lines over a common axis, each named in its colour; `below` and `beside` name the axes.
+
+    The axis begins at zero unless all values lie in its upper half: then where they differ would not be seen.
+    """
     points = [point for curve in curves.values() for point in curve]
     low, high = min(x for x, _ in points), max(x for x, _ in points)
-    top = max(1e-9, *(y for _, y in points))
-    wide, tall = (WIDTH - 2 * MARGIN) / max(high - low, 1e-9), (HEIGHT - 2 * MARGIN) / top
-    body = _frame(low, high, top, below, beside)
+    top, least = max(1e-9, *(y for _, y in points)), min(y for _, y in points)
+    foot = 0.0 if least < top / 2 else round(min(2 * least - top, 0.99 * top), 3)
+    wide, tall = (WIDTH - 2 * MARGIN) / max(high - low, 1e-9), (HEIGHT - 2 * MARGIN) / (top - foot)
+    body = _frame(low, high, top, below, beside, foot=foot)
     for number, (name, curve) in enumerate(curves.items()):
         colour = _COLOURS[number % len(_COLOURS)]
-        path = " ".join(f"{MARGIN + (x - low) * wide:.1f},{HEIGHT - MARGIN - y * tall:.1f}" for x, y in curve)
-        body += f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>'
+        path = " ".join(f"{MARGIN + (x - low) * wide:.1f},{HEIGHT - MARGIN - (y - foot) * tall:.1f}" for x, y in curve)
+        dashes = ' stroke-dasharray="5 3"' if number else ""  # a curve under another shows between them
+        body += f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dashes}/>'
         body += f'<text x="{WIDTH - MARGIN}" y="{20 + 14 * number}" text-anchor="end" fill="{colour}">{name}</text>'
     return _page(body, title)
 

@@ -4,9 +4,17 @@ from pathlib import Path
 
 import pytest
 
+from net.sim.pictures import curves_svg
 from net.sim.saved import load, save
 from net.sim.scenarios import churn, crash
 from net.sim.scenarios.growth import grow
+from net.sim.scenarios.story import Outcome
+
+PICTURES = {"map", "convergence", "degrees", "delays"}
+
+
+def _drawn(outcome: Outcome, folder: Path) -> set[str]:
+    return {path.stem.split("-")[1] for path in outcome.draw(folder) if path.suffix == ".svg"}
 
 
 @pytest.mark.slow
@@ -17,7 +25,7 @@ def test_growth_churn_and_crash(tmp_path: Path) -> None:
     assert int(grown.numbers["maps_true_after_ms"]) <= 30_000
     assert grown.numbers["reached"] == 1.0
     assert grown.numbers["mean_precision"] == grown.numbers["mean_recall"] == 1.0
-    assert {path.suffix for path in grown.draw(tmp_path)} == {".svg", ".json"}
+    assert _drawn(grown, tmp_path) == PICTURES
     save(world, tmp_path / "world")
 
     lively, population = churn.run(world, duration=60_000, session=300_000)
@@ -25,8 +33,22 @@ def test_growth_churn_and_crash(tmp_path: Path) -> None:
     assert float(lively.numbers["mean_recall"] or 0) >= 0.9
     assert 0 < float(lively.numbers["times_least"] or 0) <= 3
     assert float(lively.numbers["frames_s"] or 99) <= 30
+    assert float(lively.numbers["reached"] or 0) >= 0.9
+    assert _drawn(lively, tmp_path) == PICTURES
 
     third = crash.run(load(tmp_path / "world"), duration=70_000)
     assert third.numbers["left"] == 16
     assert third.numbers["pieces_after_60_s"] == 1
     assert float(third.numbers["mean_precision"] or 0) >= 0.99
+    assert third.numbers["reached"] == 1.0
+    assert int(third.numbers["last_delay_ms"] or 0) < 5_000, "of the last story's message, not of one before it"
+    assert _drawn(third, tmp_path) == PICTURES
+
+
+def test_a_curve_close_to_one_is_drawn_from_where_it_differs() -> None:
+    near = curves_svg({"recall": [(0.0, 0.98), (1.0, 1.0)]}, "near", "s", "share")
+    far = curves_svg({"recall": [(0.0, 0.2), (1.0, 1.0)], "precision": [(0.0, 1.0)]}, "far", "s", "share")
+    assert ">0.96</text>" in near
+    assert ">0</text>" in far
+    assert near.count("stroke-dasharray") == 0
+    assert far.count("stroke-dasharray") == 1

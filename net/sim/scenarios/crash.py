@@ -3,7 +3,8 @@
 from random import Random
 
 from net.sim.measures import topology, true_links
-from net.sim.scenarios.story import Outcome, Progress, Teller
+from net.sim.scenarios.growth import TOPIC
+from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller
 from net.sim.world import World
 
 HEALING = 60_000
@@ -15,7 +16,7 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     rng = Random(f"crash/{world.seed}")
     running = [node for node in world.nodes if node.running]
     outcome = Outcome("crash", len(running), world.seed)
-    teller = Teller(world, outcome, total=duration, progress=progress)
+    teller = Teller(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
     for node in rng.sample(running, int(len(running) * share)):
         node.crash()
     left = [node for node in world.nodes if node.running]
@@ -32,4 +33,5 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
         "degree_after_60_s": healed.mean_degree,
         "maps_true_after_ms": true_after,
     }
+    teller.message(left[-1], TOPIC.number)
     return teller.end()

@@ -137,17 +137,12 @@ def grow(
         teller.pass_time(joining * (step + 1) // 10 - joining * step // 10, "joining")
     true_after = teller.until_true(limit, "settling")
     teller.pass_time(max(0, min(30_000, limit) - (true_after or limit)), "settling", watch=True)
-    payload = b"a message to all"
-    nodes[-1].publish(TOPIC.number, payload)
-    teller.pass_time(5_000, "message")
+    teller.message(nodes[-1], TOPIC.number)
     shape = topology([node.peer for node in nodes], true_links(nodes)) if peers <= MEASURED_MAX else None
     statistics = [node.mesh.statistics() for node in nodes]
-    outcome.delays = delays(nodes, payload)
-    outcome.numbers = {
+    outcome.numbers |= {
         "join_every_ms": join_every,
         "maps_true_after_ms": true_after,
-        "reached": reach(nodes, payload),
-        "last_delay_ms": outcome.delays[-1],
         "mean_degree": shape.mean_degree if shape else None,
         "pieces": shape.components if shape else None,
         "mean_path": shape.mean_path if shape else None,

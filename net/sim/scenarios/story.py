@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
 
+from net.sim.measures import delays, reach
 from net.sim.node import SimNode
 from net.sim.pictures import curves_svg, histogram_svg, map_svg
 from net.sim.truth import quality
@@ -13,6 +14,9 @@ from net.sim.world import World
 
 Progress = Callable[[int, int, str], None]
 """Virtual ms done, virtual ms in all, what is going on."""
+
+MESSAGE_TIME = 5_000
+"""Virtual ms given to the message at the end of a story: several times what it takes to reach all."""
 
 JUDGED_MAX = 40
 """Nodes whose maps are compared with the truth at every point of a curve; at the end all are."""
@@ -54,13 +58,13 @@ class Outcome:
         """Write the pictures there is matter for, and the JSON; return what was written."""
         folder.mkdir(parents=True, exist_ok=True)
         pictures: dict[str, str | None] = {"map": self.map}
+        title = f"{self.scenario}, {self.peers} peers"
         if any(self.curves.values()):
-            title = f"{self.scenario}, {self.peers} peers"
-            pictures["convergence"] = curves_svg(self.curves, title, "virtual seconds", "share")
+            pictures["convergence"] = curves_svg(self.curves, title, "virtual seconds", "share of links")
         if self.degrees:
-            pictures["degrees"] = histogram_svg(self.degrees, "listed links of a node", "links")
+            pictures["degrees"] = histogram_svg(self.degrees, f"{title}: links of a node at the end", "links")
         if self.delays:
-            pictures["delays"] = histogram_svg(self.delays, "a message to all", "ms")
+            pictures["delays"] = histogram_svg(self.delays, f"{title}: a message to all", "ms until it came")
         made = {folder / f"{self.scenario}-{name}.svg": text for name, text in pictures.items() if text is not None}
         made[folder / f"{self.scenario}.json"] = self.to_json()
         for path, text in made.items():
@@ -107,6 +111,16 @@ class Teller:
                 return None
             self.pass_time(1_000, doing)
         return self._world.now - began
+
+    def message(self, author: SimNode, topic: int) -> None:
+        """Let a running node publish a message; add to the outcome how far it came and when, among all now running."""
+        nodes = [node for node in self._world.nodes if node.running]
+        # unlike that of any story before in the same world
+        payload = f"{self._outcome.scenario} at {self._world.now}: a message to all".encode()
+        author.publish(topic, payload)
+        self.pass_time(MESSAGE_TIME, "message")
+        self._outcome.delays = delays(nodes, payload)
+        self._outcome.numbers |= {"reached": reach(nodes, payload), "last_delay_ms": self._outcome.delays[-1]}
 
     def end(self) -> Outcome:
         """Add what all stories tell: maps at the end, CPU, frames, digest."""
