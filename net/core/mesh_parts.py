@@ -78,7 +78,8 @@ def assemble(
     }
     horizon = Horizon(identity.peer, config.map_hops, entropy(16)) if config.map_hops else None
     keeps = horizon.keeps if horizon is not None else None
-    peer_map = PeerMap(entropy(8), reread_from(archive, checks.decode), keeps=keeps)
+    reread = reread_from(archive, checks.decode)
+    peer_map = PeerMap(entropy(8), reread, keeps=keeps, changes=checks.changes, summand=checks.summand)
     clock = MeshClock(trusted=config.trust_own_clock)
     guard = _restored(BANS_BLOB, blobs, Guard)
     network = Hash32(config.network_id)

@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
 from net.core.health.survey import Survey, survey
+from net.core.map.changes import Changes, changes_between
 from net.core.map.checks import Checks, real_checks
+from net.core.map.peer_map import item_fingerprint
 from net.core.shape import Shape
 from net.core.wire.record import Record
 
@@ -27,6 +30,9 @@ class SharedChecks:
         """By the record object's identity, which the record beside it keeps from being given away: equal bytes are one
         object here, and hashing a record's fields costs as much as half of its way into a map."""
         self._proved: dict[tuple[PeerId, int, int], bool] = {}
+        self._changed: dict[tuple[int, int], tuple[Record, Record, Changes]] = {}
+        """By the identities of the two records, which are kept beside the answer."""
+        self._summands: dict[tuple[PeerId, Millis], int] = {}
 
     def reset(self, difficulty: int) -> None:
         """Begin anew under this difficulty."""
@@ -38,10 +44,18 @@ class SharedChecks:
         self._records.clear()
         self._signed.clear()
         self._proved.clear()
+        self._changed.clear()
+        self._summands.clear()
 
     def checks(self) -> Checks:
         """Return the checks to give to every mesh of the world."""
-        return Checks(decode=self._decode, signature=self._signature, proof=self._proof)
+        return Checks(
+            decode=self._decode,
+            signature=self._signature,
+            proof=self._proof,
+            changes=self._changes,
+            summand=self._summand,
+        )
 
     def _decode(self, raw: bytes) -> Record:
         known = self._records.get(raw)
@@ -70,6 +84,24 @@ class SharedChecks:
         known = self._proved.get(name)
         if known is None:
             known = self._proved[name] = self._real.proof(peer, nonce, epoch)
+        return known
+
+    def _changes(self, old: Record, new: Record) -> Changes:
+        name = (id(old), id(new))
+        known = self._changed.get(name)
+        if known is None:
+            if len(self._changed) >= REMEMBERED_MAX:
+                self._changed.clear()
+            known = self._changed[name] = (old, new, changes_between(old, new))
+        return known[2]
+
+    def _summand(self, peer: PeerId, seq: Millis) -> int:
+        name = (peer, seq)
+        known = self._summands.get(name)
+        if known is None:
+            if len(self._summands) >= REMEMBERED_MAX:
+                self._summands.clear()
+            known = self._summands[name] = item_fingerprint(peer, seq)
         return known
 
 

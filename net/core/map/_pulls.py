@@ -8,8 +8,8 @@ from chain.primitives.units import Millis
 from net.core.map.peer_map import PeerMap
 from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 
-PULL_AFTER = Millis(1_000)
-"""How long a named record may still come by an eager link: two flushes."""
+PULL_AFTER = Millis(2_000)
+"""How long a named record may still come by an eager link: four flushes. Asked for earlier, one in two comes twice."""
 
 PULL_AGAIN = Millis(3_000)
 """How long an asked neighbour may take before the next announcer is asked."""

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
 from net.core.identity.proof import proof_valid
+from net.core.map.changes import Changes
 from net.core.wire.record import Record, decode_record, signature_valid
 
 
@@ -18,6 +20,10 @@ class Checks:
     """Whether the origin signed it. 70 µs."""
     proof: Callable[[PeerId, int, int], bool]
     """Whether (id, nonce, epoch) is a proof of work of the network's difficulty. 0.5 ms."""
+    changes: Callable[[Record, Record], Changes] | None = None
+    """What changed from one record of an origin to the next, where both are at hand at no cost; see `PeerMap`."""
+    summand: Callable[[PeerId, Millis], int] | None = None
+    """`item_fingerprint` without salt, remembered."""
 
 
 def real_checks(difficulty: int) -> Checks:

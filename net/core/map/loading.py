@@ -5,7 +5,8 @@ from collections.abc import Callable
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.map.peer_map import PeerMap, Reread
+from net.core.map._linking import Reread
+from net.core.map.peer_map import PeerMap
 from net.core.ports import RecordArchive
 from net.core.wire.record import Record
 

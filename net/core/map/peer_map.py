@@ -5,8 +5,7 @@ record is read again from the archive when such a peer appears and names it: str
 bound.
 """
 
-from bisect import insort
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,11 +17,12 @@ from net.core.effects import MapEvent
 from net.core.identity.proof import epoch_end, epoch_of, epoch_valid
 from net.core.map import _snapshot, _tables
 from net.core.map._edges import CONFIRMED, INBOUND, ROWS_MAX, RTT, Edges
+from net.core.map._linking import FindChanges, Linking, Reread
 from net.core.map._rows import ALIVE, AMBIGUOUS, MISSING, RECORD_FLAGS, TOMB, UNCHECKED, UPLINK, Rows
 from net.core.map._waiting import Waiting
 from net.core.map.refusal import Applied, Refusal, refused
 from net.core.map.view import MapLink, MapTable, PeerFacts
-from net.core.wire.record import Direction, Flags, Link, Record
+from net.core.wire.record import Direction, Flags, Record
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -44,10 +44,6 @@ EXPELLED_MAX = 4096
 
 _FINGERPRINT_MASK = (1 << 128) - 1
 
-Reread = Callable[[PeerId], Record | None]
-"""Gives the record of a peer again as it was last applied, None if it is lost."""
-
-
 class PeerMap:
     """The map itself, a `MapView`. One writer: the gossip machine (and who loads a snapshot)."""
 
@@ -59,9 +55,15 @@ class PeerMap:
         max_peers: int = MAX_PEERS,
         snapshot: bytes | None = None,
         keeps: Callable[[bytes], bool] | None = None,
+        changes: FindChanges | None = None,
+        summand: Callable[[PeerId, Millis], int] | None = None,
     ) -> None:
         """`secret` is 8 bytes of entropy that key the index; `reread` gives archived records back; `keeps` tells by
         prefix which newcomers are taken (None: all).
+
+        `changes` and `summand` are for those who remember answers (a simulator): `changes_between` and
+        `item_fingerprint`. With `changes`, a newer record is compared with the one that `reread` gives, which pays
+        only where that costs nothing.
 
         Raises `Malformed` when a snapshot is given that is damaged: start without it and load the archive.
         """
@@ -69,7 +71,9 @@ class PeerMap:
         self._rows = Rows(secret)
         self._edges = Edges(self._rows)
         self._waiting = Waiting(self._rows.seq)
+        self._linking = Linking(self._rows, self._edges, self._waiting, reread, changes)
         self._reread = reread
+        self._summand = summand or item_fingerprint
         self._max_peers = max_peers
         self._keeps = keeps
         self._alive = 0
@@ -81,6 +85,7 @@ class PeerMap:
         if snapshot is not None:
             self.fingerprint, self._expelled = _snapshot.load(snapshot, self._rows, self._edges)
             self._alive = int(np.count_nonzero(self._rows.flags[: self._rows.used] & ALIVE))
+            self._linking.count()
 
     def snapshot(self) -> bytes:
         """Return the map as bytes, for the constructor of the next start: 120 bytes a peer."""
@@ -128,10 +133,12 @@ class PeerMap:
         row = rows.find(peer)
         events: list[MapEvent] = []
         fresh = row < 0 or not rows.flags_view[row] & ALIVE
+        earlier: Record | None = None
         if row < 0:
             row = self._add(record, now, events)
         elif rows.flags_view[row] & ALIVE:
-            self.fingerprint -= item_fingerprint(peer, rows.seq(row))
+            earlier = self._linking.earlier(row)
+            self.fingerprint -= self._summand(peer, rows.seq(row))
         else:
             self._revive(row, now)
         rows.set_seq(row, record.seq)
@@ -141,10 +148,13 @@ class PeerMap:
         meta = rows.meta_view[row] & AMBIGUOUS | record.uplink
         rows.meta_view[row] = meta if checked else meta | UNCHECKED
         rows.tags_view[3 * row], rows.tags_view[3 * row + 1], rows.tags_view[3 * row + 2] = record.tags
-        self.fingerprint = (self.fingerprint + item_fingerprint(peer, record.seq)) & _FINGERPRINT_MASK
+        self.fingerprint = (self.fingerprint + self._summand(peer, record.seq)) & _FINGERPRINT_MASK
         if fresh:
-            self._welcome(row, peer)
-        self._link(row, record.links, record.seq, events, alone=not settle_later, waits=not settle_later)
+            self._linking.welcome(row, peer)
+        if settle_later:
+            self._linking.link(row, record.links, record.seq, events, alone=False, waits=False)
+        elif not (earlier and self._linking.change(row, earlier, record, events)):
+            self._linking.link(row, record.links, record.seq, events, alone=True)
         self.version += 1
         if events:
             self.structure_version += 1
@@ -161,7 +171,7 @@ class PeerMap:
         for row in np.flatnonzero((rows.meta[: rows.used] & MISSING) != 0).tolist():
             record = self._reread(rows.peer(row)) if rows.flags_view[row] & ALIVE else None
             if record is not None and record.seq == rows.seq(row):
-                self._link(row, record.links, record.seq, events, alone=False)
+                self._linking.link(row, record.links, record.seq, events, alone=False)
         if events:
             self.version += 1
             self.structure_version += 1
@@ -174,110 +184,13 @@ class PeerMap:
         if first >= 0:  # two ids with one prefix: nothing that names it can be told apart any more
             self._rows.meta_view[row] |= AMBIGUOUS
             self._rows.meta_view[first] |= AMBIGUOUS
-            self._cut(first, record.seq, events)
+            self._linking.cut(first, record.seq, events)
         return row
 
     def _revive(self, row: int, now: Millis) -> None:
         self._rows.first_seen_view[row] = now // 1000
         self._alive += 1
         self.structure_version += 1
-
-    def _welcome(self, row: int, peer: PeerId) -> None:
-        """Give those who listed the newcomer before it appeared their cells."""
-        for lister, low, _ in self._waiting.take(peer[:PREFIX_BYTES]):
-            if self._rows.flags_view[lister] & ALIVE and lister != row:
-                cells = self._edges.span(lister)
-                insort(cells, row << 8 | low, key=lambda cell: self._rows.peer(cell >> 8))
-                self._edges.write(lister, cells)
-
-    def _link(
-        self, row: int, links: Sequence[Link], at: Millis, events: list[MapEvent], *, alone: bool, waits: bool = True
-    ) -> None:
-        """Bring the row's cells in line with `links`, confirm what the other ends list, cut what is listed no more.
-
-        `alone`: other ends' records may be read again for it; `waits`: links to peers not yet here wait for them.
-        Cells stand in the order of their targets' ids, as links do in a record.
-        """
-        rows, edges = self._rows, self._edges
-        ids, flags = rows.id_view, rows.flags_view
-        old, place = edges.span(row), 0
-        missing, cells, fresh, gone = 0, [], [], []
-        for prefix, direction, rtt in links:
-            # Both lists are in the order of the prefixes and differ little: walking along both spares nearly all
-            # look-ups in the index.
-            target = before = -1
-            while place < len(old):
-                start = (old[place] >> 8) * 32
-                known = ids[start : start + PREFIX_BYTES].tobytes()
-                if known > prefix:
-                    break
-                before = old[place]
-                place += 1
-                if known == prefix:
-                    target = before >> 8
-                    break
-                gone.append(before)
-            if target < 0:
-                before = 0
-                target = rows.by_prefix(prefix)
-                if target < 0 or not flags[target] & ALIVE:
-                    if not (waits and self._waiting.add(prefix, row, direction << 7 | rtt, rows.seq(row))):
-                        missing = MISSING
-                    continue
-            key = target << 1 | direction
-            if before and before >> 7 != key:  # the link goes the other way now
-                gone.append(before)
-                before = 0
-            cells.append(key << 7 | before & CONFIRMED | rtt)
-            if not before & CONFIRMED:
-                fresh.append(key)
-        for cell in (*gone, *old[place:]):
-            if cell & CONFIRMED:
-                self._unconfirm(row, cell, at, events)
-        edges.write(row, cells)
-        rows.meta_view[row] = rows.meta_view[row] & ~MISSING | missing
-        for key in fresh:
-            self._confirm(row, key >> 1, (key & 1) << 7, events, may_reread=alone)
-
-    def _confirm(self, row: int, target: int, direction: int, events: list[MapEvent], *, may_reread: bool) -> None:
-        rows, edges = self._rows, self._edges
-        if (rows.meta_view[row] | rows.meta_view[target]) & AMBIGUOUS:
-            return
-        theirs = edges.find(target, row, direction ^ INBOUND)
-        if theirs < 0:
-            if may_reread and rows.meta_view[target] & MISSING:
-                record = self._reread(rows.peer(target))
-                if record is not None and record.seq == rows.seq(target):
-                    self._link(target, record.links, record.seq, events, alone=False)
-            return
-        ours = edges.find(row, target, direction)
-        edges.view[theirs] |= CONFIRMED
-        edges.view[ours] |= CONFIRMED
-        rows.confirmed_view[row] += 1
-        rows.confirmed_view[target] += 1
-        events.append(self._event(row, target, direction, max(rows.seq(row), rows.seq(target)), connected=True))
-
-    def _unconfirm(self, row: int, cell: int, at: Millis, events: list[MapEvent]) -> None:
-        """Take back a confirmation; the row's own cell is about to be rewritten by the caller."""
-        rows, edges, target = self._rows, self._edges, cell >> 8
-        direction = cell & INBOUND
-        theirs = edges.find(target, row, direction ^ INBOUND)
-        edges.view[theirs] &= ~CONFIRMED
-        rows.confirmed_view[row] -= 1
-        rows.confirmed_view[target] -= 1
-        events.append(self._event(row, target, direction, at, connected=False))
-
-    def _event(self, row: int, target: int, direction: int, at: Millis, *, connected: bool) -> MapEvent:
-        ends = (target, row) if direction else (row, target)
-        return MapEvent(connected, self._rows.peer(ends[0]), self._rows.peer(ends[1]), at)
-
-    def _cut(self, row: int, at: Millis, events: list[MapEvent]) -> None:
-        """Unconfirm all links of a row; its cells stay."""
-        cells = self._edges.span(row)
-        for cell in cells:
-            if cell & CONFIRMED:
-                self._unconfirm(row, cell, at, events)
-        self._edges.write(row, [cell & ~CONFIRMED for cell in cells])
 
     def expire(self, now: Millis) -> tuple[list[PeerId], list[MapEvent]]:
         """Turn records past RECORD_LIFETIME into tombstones, forget tombstones past TOMBSTONE and ended expulsions.
@@ -317,8 +230,9 @@ class PeerMap:
         if not due:
             return events
         for row in due:
-            self._cut(row, now, events)
-            self.fingerprint = (self.fingerprint - item_fingerprint(rows.peer(row), rows.seq(row))) & _FINGERPRINT_MASK
+            self._linking.cut(row, now, events)
+            peer = rows.peer(row)
+            self.fingerprint = (self.fingerprint - self._summand(peer, rows.seq(row))) & _FINGERPRINT_MASK
             edges.write(row, [])
             rows.flags_view[row] = TOMB
             self._alive -= 1
@@ -358,6 +272,11 @@ class PeerMap:
     def __contains__(self, peer: object) -> bool:
         """Tell whether a live record of the peer is held."""
         return isinstance(peer, bytes) and len(peer) == 32 and self._live(PeerId(peer)) >= 0
+
+    @property
+    def confirmed_links(self) -> int:
+        """How many links both ends list."""
+        return self._linking.confirmed
 
     def _live(self, peer: PeerId) -> int:
         row = self._rows.find(peer)

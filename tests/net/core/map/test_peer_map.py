@@ -11,6 +11,8 @@ from chain.primitives.units import Millis
 from net.core.effects import MapEvent
 from net.core.identity.proof import ID_EPOCH, epoch_end, epoch_of
 from net.core.map import _waiting, peer_map
+from net.core.map._linking import FindChanges
+from net.core.map.changes import changes_between
 from net.core.map.peer_map import EXPELLED_MAX, RECORD_LIFETIME, SEQ_FUTURE, TOMBSTONE, PeerMap, item_fingerprint
 from net.core.map.refusal import Refusal
 from net.core.wire.record import Direction, Flags, Link, Record
@@ -34,7 +36,7 @@ def unsigned(who: PeerId, links: Links, seq: int, born: int = START, **facts: ob
         born=Millis(born),
         seq=Millis(seq),
         epoch=epoch,  # type: ignore[arg-type]  # facts are free-form here
-        links=tuple(Link(other[:12], links[other], 7) for other in sorted(links)),
+        links=tuple(Link(other[:12], links[other], seq % 3) for other in sorted(links)),
         signature=bytes(64),
         **fields,  # type: ignore[arg-type]
     )
@@ -82,16 +84,19 @@ def check(real: PeerMap, model: Model, *, complete: bool) -> None:
     ids = real.ids()
     edges = {(ids[row], ids[column]) for row, column in zip(*np.nonzero(matrix), strict=True)}
     assert edges == pairs | {(b, a) for a, b in pairs}
+    assert real.confirmed_links == len(pairs)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("waiting_max", [0, 3, 1000])
-def test_against_the_model(seed: int, waiting_max: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("waiting_max", "changes"), [(0, None), (3, None), (1000, None), (1000, changes_between)])
+def test_against_the_model(
+    seed: int, waiting_max: int, changes: FindChanges | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(_waiting, "WAITING_MAX", waiting_max)
     monkeypatch.setattr(_waiting, "_PURGE_AFTER", 5)
     rng, model, archive = Random(seed), Model(), dict[PeerId, Record]()
-    real = PeerMap(rng.randbytes(8), archive.get)
+    real = PeerMap(rng.randbytes(8), archive.get, changes=changes)
     complete = True
     now, held = START, set[tuple[PeerId, PeerId]]()
     for step in range(220):
@@ -131,7 +136,7 @@ def test_against_the_model(seed: int, waiting_max: int, monkeypatch: pytest.Monk
         complete = complete and waiting_max >= 1000
         if step % 20 == 0 and (step >= 100 or waiting_max < 1000):
             check(real, model, complete=complete)
-            real = PeerMap(rng.randbytes(8), archive.get, snapshot=real.snapshot())
+            real = PeerMap(rng.randbytes(8), archive.get, snapshot=real.snapshot(), changes=changes)
             complete = False
             check(real, model, complete=False)
     check(real, model, complete=complete)
