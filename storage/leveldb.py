@@ -31,6 +31,7 @@ class _Database(Protocol):
     def get(self, key: bytes, *, verify_checksums: bool) -> bytes | None: ...
     def write_batch(self, *, transaction: bool = ..., sync: bool = ...) -> "_Batch": ...
     def iterator(self, *, prefix: bytes, verify_checksums: bool) -> Iterator[tuple[bytes, bytes]]: ...
+    def compact_range(self) -> None: ...
     def close(self) -> None: ...
 
 
@@ -77,6 +78,13 @@ class LevelStore:
     def _walk(self, pairs: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
         try:
             yield from pairs
+        except (plyvel.Error, RuntimeError) as error:
+            raise explain(self._path, error) from None
+
+    def compact(self) -> None:
+        """Rewrite all tables without what was deleted or replaced; takes as much free disk as the largest of them."""
+        try:
+            self._database.compact_range()
         except (plyvel.Error, RuntimeError) as error:
             raise explain(self._path, error) from None
 

@@ -69,7 +69,7 @@ def test_a_damaged_one_is_told_and_repaired(tmp_path: Path) -> None:
 
 
 def test_looking_makes_nothing(tmp_path: Path) -> None:
-    for command in ("stats", "verify", "repair"):
+    for command in ("stats", "verify", "compact", "repair"):
         result = run(tmp_path / "nowhere", command)
         assert isinstance(result.exception, StorageError)
         assert "there is no database" in str(result.exception)
@@ -83,3 +83,13 @@ def test_a_database_in_use_and_one_of_another_network_are_refused(tmp_path: Path
     store = open_level(tmp_path / "chain")
     assert "in use" in str(run(tmp_path, "verify").exception)
     store.close()
+
+
+def test_compacting_keeps_all_there_is(tmp_path: Path) -> None:
+    filled(tmp_path)
+    told = json.loads(run(tmp_path, "compact", "--json").output)
+    assert 0 < told["bytesAfter"] <= told["bytesBefore"]
+    assert run(tmp_path, "compact").output.endswith(" MB after\n")
+    assert run(tmp_path, "verify").output == "5 blocks, 0 transactions, head 4: all is well\n"
+    other = CliRunner().invoke(cli, ["db", "compact", "--network", "testnet", "--datadir", str(tmp_path)])
+    assert "belongs to network devnet" in str(other.exception)
