@@ -31,10 +31,13 @@ class Bucket:
 
     def charge(self, amount: int, now: Millis) -> bool:
         """Take tokens that were spent already, into debt of at most one burst; tell whether there is no debt."""
-        if self.take(amount, now):
-            return True
-        self._level = max(self._level - amount * 1000, -self._burst)
-        return False
+        level = self._level
+        if now > self._at:
+            level = min(self._burst, level + (now - self._at) * self._rate)
+            self._at = now
+        level -= amount * 1000
+        self._level = level if level >= 0 else max(level, -self._burst)
+        return level >= 0
 
     def wait(self, amount: int, now: Millis) -> Millis:
         """Return in how many ms `take(amount)` would succeed, 0 if it would now; `amount` is at most the burst."""

@@ -52,6 +52,8 @@ class Conduct:
 
     def __init__(self) -> None:
         self._neighbours: dict[PeerId, _Neighbour] = {}
+        self._open = 0
+        """Messages asked for that have not come, over all neighbours."""
 
     def linked(self, peer: PeerId) -> None:
         """Begin to count for a neighbour."""
@@ -59,7 +61,9 @@ class Conduct:
 
     def unlinked(self, peer: PeerId) -> None:
         """Forget a neighbour that is gone."""
-        self._neighbours.pop(peer, None)
+        gone = self._neighbours.pop(peer, None)
+        if gone is not None:
+            self._open -= len(gone.asked)
 
     def delivered(self, peer: PeerId, key: bytes, *, new: bool) -> None:
         """Count a whole copy from a neighbour; `new` tells that it was the first from anyone."""
@@ -67,6 +71,7 @@ class Conduct:
         if one is None:
             return
         if one.asked.pop(key, None) is not None:
+            self._open -= 1
             one.useful += 1
         elif key in one.got:
             one.repeated += 1
@@ -86,10 +91,13 @@ class Conduct:
     def asked(self, peer: PeerId, key: bytes, now: Millis) -> None:
         """Note that a message was asked of a neighbour that had announced it."""
         one = self._neighbours.get(peer)
-        if one is not None:
-            one.asked.setdefault(key, now)
-            if len(one.asked) > KEYS_MAX:
-                one.asked.popitem(last=False)
+        if one is None or key in one.asked:
+            return
+        one.asked[key] = now
+        if len(one.asked) > KEYS_MAX:
+            one.asked.popitem(last=False)
+        else:
+            self._open += 1
 
     def awaits(self, peer: PeerId, key: bytes) -> bool:
         """Tell whether a message asked of the neighbour has not come from it yet."""
@@ -102,12 +110,15 @@ class Conduct:
         for peer, one in self._neighbours.items():
             while one.asked and next(iter(one.asked.values())) + PATIENCE <= now:
                 one.asked.popitem(last=False)
+                self._open -= 1
                 one.stalled += 1
                 late.append(peer)
         return late
 
     def deadline(self) -> Millis | None:
         """Return when `stalled` next has something to count."""
+        if not self._open:  # asked after every frame, and nearly always so
+            return None
         firsts = [next(iter(one.asked.values())) for one in self._neighbours.values() if one.asked]
         return Millis(min(firsts) + PATIENCE) if firsts else None
 
