@@ -1,7 +1,6 @@
 """What the RPC shows of the node, in the shapes it asks for (`net.rpc.ports`): adapters without state of their own."""
 
 import platform
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from importlib.metadata import version
@@ -169,14 +168,12 @@ class NetworkFacts:
     def map_size(self) -> tuple[int, int]:
         """Return the numbers of peers and confirmed links on the map."""
         view = self._driver.view()
-        return len(view), int(view.table().confirmed.sum()) // 2
+        return len(view), view.confirmed_links
 
     def map_nodes(self, after: PeerId | None, limit: int) -> Sequence[MapNode]:
         """Return up to `limit` peers of the map in the order of their ids, those after `after`."""
         view = self._driver.view()
-        ids = view.ids()
-        start = bisect_right(ids, after) if after is not None else 0
-        return [_map_node(view, peer) for peer in ids[start : start + limit]]
+        return [_map_node(view, peer) for peer in view.ids_after(after, limit)]
 
     def map_links(self, node: PeerId) -> Sequence[MapLink]:
         """Return the confirmed links that a peer chose."""

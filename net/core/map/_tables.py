@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from chain.primitives.peer import PeerId
 from net.core.map._edges import CONFIRMED, INBOUND, Edges
 from net.core.map._rows import ALIVE, RECORD_FLAGS, UNCHECKED, UPLINK, Rows
 from net.core.map.view import MapTable
@@ -43,6 +44,25 @@ def table(rows: Rows, edges: Edges) -> MapTable:
         first_seen=rows.first_seen[order].astype(np.int64) * 1000,
         checked=(rows.meta[order] & UNCHECKED) == 0,
     )
+
+
+def ids_after(rows: Rows, after: PeerId | None, limit: int) -> list[PeerId]:
+    """Return the first `limit` live ids above `after`: O(n) on 8 bytes each, where the whole table sorts all."""
+    alive = np.flatnonzero(rows.flags[: rows.used] & ALIVE)
+    heads = rows.ids.reshape(-1, 32)[alive, :8].copy().view(">u8")[:, 0].astype(np.uint64)
+    if after is not None:
+        rest = heads >= np.uint64(int.from_bytes(after[:8], "big"))
+        alive, heads = alive[rest], heads[rest]
+    enough = limit
+    while True:
+        chosen = alive
+        if enough < len(alive):
+            chosen = alive[heads <= np.partition(heads, enough - 1)[enough - 1]]
+        # ids that begin like `after` are told apart by the rest: those that are not above it make room for as many more
+        found = sorted(peer for peer in map(rows.peer, chosen.tolist()) if after is None or peer > after)
+        if len(found) >= limit or len(chosen) == len(alive):
+            return found[:limit]
+        enough = 2 * len(chosen)
 
 
 def adjacency(rows: Rows, edges: Edges) -> "csr_array":

@@ -44,6 +44,7 @@ EXPELLED_MAX = 4096
 
 _FINGERPRINT_MASK = (1 << 128) - 1
 
+
 class PeerMap:
     """The map itself, a `MapView`. One writer: the gossip machine (and who loads a snapshot)."""
 
@@ -387,6 +388,10 @@ class PeerMap:
     def ids(self) -> list[PeerId]:
         """Return all peers in ascending order."""
         return self.table().peers()
+
+    def ids_after(self, after: PeerId | None, limit: int) -> list[PeerId]:
+        """Return up to `limit` (at least 1) peers in ascending order, those above `after`."""
+        return _tables.ids_after(self._rows, after, limit)
 
     def table(self) -> MapTable:
         """Return all peers as arrays, in the order of `ids`."""

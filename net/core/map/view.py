@@ -105,6 +105,13 @@ class MapView(Protocol):
     def __contains__(self, peer: object) -> bool:
         """Tell whether a live record of the peer is held."""
 
+    @property
+    def confirmed_links(self) -> int:
+        """How many links both ends list: O(1)."""
+
+    def ids_after(self, after: PeerId | None, limit: int) -> list[PeerId]:
+        """Return up to `limit` (at least 1) peers in ascending order, those above `after`: a page, O(n) and no sort."""
+
     def ids(self) -> list[PeerId]:
         """Return all peers in ascending order: O(n log n)."""
 

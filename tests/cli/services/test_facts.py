@@ -1,13 +1,21 @@
 """What the RPC shows of the node."""
 
+from collections import Counter
 from random import Random
+from types import SimpleNamespace
+from typing import cast
 
+from chain.primitives.hashing import blake2b_128
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from cli.commands.network import health_text
-from cli.services.facts import health_figures
+from cli.services.facts import NetworkFacts, health_figures
 from net.core.effects import SurveyMap
 from net.core.health.monitor import HealthMonitor, HealthStatistics
 from net.core.health.survey import survey
+from net.core.map.view import MapLink, PeerFacts
+from net.core.wire.record import Direction, Flags
+from net.transport.driver import Driver
 from tests.helpers.shapes import Edge, ShapeView, complete, make_shape, two_cliques
 
 
@@ -43,3 +51,52 @@ def test_health_in_a_line() -> None:
     assert sick.endswith("; ALARM single_point weak_cut")
     small = health_text(dict(health_figures(figures_of(3, complete(3)))))
     assert small.endswith("1.00 hops (least possible 1.00); no alarm")
+
+
+class CountedView:
+    """A map of ten thousand peers in a ring that counts what is asked of it; whole tables are not to be had."""
+
+    PEERS = 10_000
+
+    def __init__(self) -> None:
+        self.peers = sorted(PeerId(blake2b_128(number.to_bytes(4, "big")) * 2) for number in range(self.PEERS))
+        self.place = {peer: number for number, peer in enumerate(self.peers)}
+        self.calls: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self.PEERS
+
+    @property
+    def confirmed_links(self) -> int:
+        return self.PEERS
+
+    def ids_after(self, after: PeerId | None, limit: int) -> list[PeerId]:
+        self.calls["ids_after"] += 1
+        start = 0 if after is None else self.place[after] + 1
+        return self.peers[start : start + limit]
+
+    def facts(self, peer: PeerId) -> PeerFacts:
+        self.calls["facts"] += 1
+        born = Millis(self.place[peer])
+        return PeerFacts(born, born, 0, Flags.PUBLIC, 4, (0, 0, 0), 2, 1, 2, born, checked=True)
+
+    def neighbours(self, peer: PeerId) -> list[MapLink]:
+        self.calls["neighbours"] += 1
+        at = self.place[peer]
+        after, before = self.peers[(at + 1) % self.PEERS], self.peers[at - 1]
+        return [MapLink(after, Direction.OUT, 3, confirmed=True), MapLink(before, Direction.IN, 3, confirmed=True)]
+
+
+def test_a_page_of_a_large_map_costs_what_it_shows() -> None:
+    view = CountedView()
+    driver = cast("Driver", SimpleNamespace(view=lambda: view))
+    facts = NetworkFacts(view.peers[0], driver, lambda _: None, lambda: None)
+    assert facts.map_size() == (10_000, 10_000)
+    assert not view.calls, "the size is known without a look at any peer"
+    page = facts.map_nodes(view.peers[41], 100)
+    assert [node.id for node in page] == view.peers[42:142]
+    assert (page[0].born, page[0].reachability, page[0].degree) == (42, "public", 2)
+    assert view.calls == {"ids_after": 1, "facts": 100}
+    assert [link.target for node in page for link in facts.map_links(node.id)] == view.peers[43:143]
+    assert view.calls == {"ids_after": 1, "facts": 100, "neighbours": 100}
+    assert facts.map_nodes(view.peers[-1], 100) == []

@@ -309,3 +309,24 @@ def test_unknown_peers() -> None:
     assert real.ids() == []
     assert real.adjacency().shape == (0, 0)
     assert peer_map.MAX_PEERS == 1_000_000
+
+
+def test_pages_are_the_ids_in_order() -> None:
+    rng = Random(5)
+    ground = [PeerId(bytes(8) + rng.randbytes(24)) for _ in range(9)]  # begin alike, as only grinding can make them
+    peers = sorted({*ground, *(PeerId(rng.randbytes(32)) for _ in range(200))})
+    shown = PeerMap(bytes(8), lambda _: None)
+    for who in rng.sample(peers, len(peers)):
+        shown.apply(unsigned(who, {}, START), Millis(START))
+    shown.remove([peers[3], peers[50]], Millis(START))
+    ids = shown.ids()
+    assert len(ids) == len(peers) - 2
+    for limit in (1, 7, 64, 500):
+        after, walked = None, list[PeerId]()
+        while page := shown.ids_after(after, limit):
+            assert len(page) <= limit
+            walked += page
+            after = page[-1]
+        assert walked == ids
+    for after in (peers[3], peers[5], PeerId(bytes(32)), PeerId(b"\xff" * 32)):
+        assert shown.ids_after(after, 5) == [who for who in ids if who > after][:5]
