@@ -91,7 +91,7 @@ def assemble(
 
     gossip = _restored(OWN_BLOB, blobs, make_gossip)
     known = any(origin != identity.peer for origin, _ in archive.items())
-    courier = Courier(identity, peer_map, rng=rng, entropy=entropy, life=config.offer_life)
+    courier = Courier(identity, peer_map, rng=rng, entropy=entropy, life=config.offer_life, signed=checks.signed)
 
     relay = Relay(relayed, RandomPlan(rng))
     requests = Requests(specs, timeout=config.request_timeout)

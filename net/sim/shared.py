@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
-from chain.primitives.units import Millis
+from chain.primitives.units import Hash32, Millis
 from net.core.health.survey import Survey, survey
 from net.core.map.changes import Changes, changes_between
 from net.core.map.checks import Checks, real_checks
@@ -15,6 +15,9 @@ from net.core.wire.record import Record
 
 REMEMBERED_MAX = 200_000
 """Records whose decoding and signature are remembered; all are forgotten together past it."""
+
+MESSAGES_MAX = 20_000
+"""Signatures of direct messages remembered: each is asked for again within a second."""
 
 SURVEYS_MAX = 64
 """Surveys remembered; the oldest goes first."""
@@ -30,6 +33,7 @@ class SharedChecks:
         """By the record object's identity, which the record beside it keeps from being given away: equal bytes are one
         object here, and hashing a record's fields costs as much as half of its way into a map."""
         self._proved: dict[tuple[PeerId, int, int], bool] = {}
+        self._messages: dict[tuple[PeerId, Hash32, bytes], bool] = {}
         self._changed: dict[tuple[int, int], tuple[Record, Record, Changes]] = {}
         """By the identities of the two records, which are kept beside the answer."""
         self._summands: dict[tuple[PeerId, Millis], int] = {}
@@ -44,6 +48,7 @@ class SharedChecks:
         self._records.clear()
         self._signed.clear()
         self._proved.clear()
+        self._messages.clear()
         self._changed.clear()
         self._summands.clear()
 
@@ -53,6 +58,7 @@ class SharedChecks:
             decode=self._decode,
             signature=self._signature,
             proof=self._proof,
+            signed=self._was_signed,
             changes=self._changes,
             summand=self._summand,
         )
@@ -84,6 +90,15 @@ class SharedChecks:
         known = self._proved.get(name)
         if known is None:
             known = self._proved[name] = self._real.proof(peer, nonce, epoch)
+        return known
+
+    def _was_signed(self, peer: PeerId, digest: Hash32, signature: bytes) -> bool:
+        name = (peer, digest, signature)
+        known = self._messages.get(name)
+        if known is None:
+            if len(self._messages) >= MESSAGES_MAX:
+                self._messages.clear()
+            known = self._messages[name] = self._real.signed(peer, digest, signature)
         return known
 
     def _changes(self, old: Record, new: Record) -> Changes:
