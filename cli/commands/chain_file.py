@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from chain.primitives.errors import ConfigError, StorageError
-from cli.commands.options import json_option, place_of, place_options
+from cli.commands.options import database_of, json_option, place_options
 
 
 def _show(line: str) -> None:
@@ -41,14 +41,12 @@ def export_command(file: Path, first: int, last: int | None, datadir: str, netwo
     from storage.leveldb import open_level
     from storage.migrations import claim
 
-    place = place_of(datadir, network)
-    if not place.database.is_dir():
-        raise StorageError(f"there is no database in {place.root}: name the node's --datadir and --network")
+    database = database_of(datadir, network)
     if file.exists():
         raise ConfigError(f"{file} exists; nothing was overwritten")
     params = load_genesis(network).params
     part = file.with_name(file.name + ".part")
-    store = open_level(place.database)
+    store = open_level(database)
     try:
         claim(store, params.network_id, params.name)
         pace = Pace(time.monotonic, _show)

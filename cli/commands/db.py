@@ -7,22 +7,13 @@ from pathlib import Path
 
 import click
 
-from chain.primitives.errors import StorageError
-from cli.commands.options import json_option, place_of, place_options
+from cli.commands.options import database_of, json_option, place_options
 from cli.exit_codes import ExitCode
 
 
 @click.group("db")
 def db_command() -> None:
     """Count, verify, compact or repair the database of a stopped node."""
-
-
-def _database(datadir: str, network: str) -> Path:
-    """Return the database's directory. Raises `StorageError` if there is none: opening would make one."""
-    place = place_of(datadir, network)
-    if not place.database.is_dir():
-        raise StorageError(f"there is no database in {place.root}: name the node's --datadir and --network")
-    return place.database
 
 
 def _bytes_on_disk(path: Path) -> int:
@@ -38,7 +29,7 @@ def stats(datadir: str, network: str, as_json: bool) -> None:
     from storage.leveldb import open_level
     from storage.verify import sizes
 
-    path = _database(datadir, network)
+    path = database_of(datadir, network)
     store = open_level(path)
     try:
         found = sizes(store)
@@ -72,7 +63,7 @@ def verify(datadir: str, network: str, as_json: bool) -> None:
     from storage.leveldb import open_level
     from storage.verify import verify as walk
 
-    path = _database(datadir, network)
+    path = database_of(datadir, network)
     genesis = load_genesis(network)
     store = open_level(path)
     try:
@@ -124,7 +115,7 @@ def compact(datadir: str, network: str, as_json: bool) -> None:
     from storage.leveldb import open_level
     from storage.migrations import claim
 
-    path = _database(datadir, network)
+    path = database_of(datadir, network)
     params = load_genesis(network).params
     before = _bytes_on_disk(path)
     store = open_level(path)
@@ -152,7 +143,7 @@ def repair(datadir: str, network: str, yes: bool, as_json: bool) -> None:
     from chain.genesis import load_genesis
     from storage.repair import repair as salvage
 
-    path = _database(datadir, network)
+    path = database_of(datadir, network)
     if not yes:
         click.confirm(f"Repair {path}? What cannot be read is removed; have you made a copy", abort=True, err=True)
     genesis = load_genesis(network)

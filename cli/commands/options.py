@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from chain.primitives.errors import StorageError
 from cli.config import NETWORKS
 from cli.datadir import DataDir, default_datadir
 
@@ -30,3 +31,11 @@ def place_options(command: click.decorators.FC) -> click.decorators.FC:
 def place_of(datadir: str, network: str) -> DataDir:
     """Return a node's data directory: the one named, or its network's."""
     return DataDir(Path(datadir).expanduser()) if datadir else default_datadir(network)
+
+
+def database_of(datadir: str, network: str) -> Path:
+    """Return a node's database directory. Raises `StorageError` if there is none: opening would make one."""
+    place = place_of(datadir, network)
+    if not place.database.is_dir():
+        raise StorageError(f"there is no database in {place.root}: name the node's --datadir and --network")
+    return place.database
