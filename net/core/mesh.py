@@ -7,7 +7,7 @@ from chain.primitives.errors import Malformed, Penalty, RemoteError
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
-from net.core.config import MeshConfig, Reachability
+from net.core.config import MeshConfig
 from net.core.effects import (
     Alarm,
     CallId,
@@ -39,7 +39,6 @@ from net.core.overlay.words import Speak
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, decode_frame
-from net.core.wire.record import Flags
 from net.core.wire.signal import ATTEMPT_BYTES, TimeAsk
 
 CLOCK_EVERY = Millis(1_000)
@@ -98,9 +97,7 @@ class Mesh:
         parts = self._parts
         loaded = load_archive(parts.peer_map, self._archive, self._checks.decode, self.mesh_time(now))
         parts.gossip.start(self.mesh_time(now), loaded)
-        parts.gossip.own_facts_changed(
-            _flags(parts.config), parts.config.uplink_class, parts.config.tags, self.mesh_time(now)
-        )
+        self._interpreter.tell_facts(now)
         parts.upkeep.start(now)
         parts.sources.start(now)
         parts.health.start(now)
@@ -320,6 +317,8 @@ class Mesh:
         mending = self._parts.health.take_mending()
         if mending is not None:
             self._parts.upkeep.mend(mending.peers, mending.links, mending.until)
+        elif not self._parts.health.weak:
+            self._parts.upkeep.mended()
 
     def identity_renewed(self, identity: Identity, now: Millis) -> list[Effect]:
         """Take the identity with the proof of its new epoch; its id and key stay."""
@@ -399,13 +398,3 @@ class Mesh:
 
 def _due(at: Millis | None, now: Millis) -> bool:
     return at is not None and at <= now
-
-
-def _flags(config: MeshConfig) -> Flags:
-    match config.reachability:
-        case Reachability.PUBLIC:
-            return Flags.PUBLIC | Flags.IPV4
-        case Reachability.PUNCHABLE:
-            return Flags.PUNCHABLE | Flags.IPV4
-        case Reachability.HARD:
-            return Flags.IPV4

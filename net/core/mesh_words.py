@@ -19,8 +19,22 @@ from net.core.map.effects import Untold
 from net.core.map.own import OwnLink
 from net.core.mesh_parts import BANS_BLOB, Parts
 from net.core.mesh_traffic import Traffic
+from net.core.overlay.healing import Stage as Healing
 from net.core.overlay.link import Link, Signalled
-from net.core.overlay.words import Compare, Failed, Fell, Greeted, Listed, Pinged, Rose, Speak, Timed, Word
+from net.core.overlay.words import (
+    Compare,
+    Failed,
+    Fell,
+    Greeted,
+    Listed,
+    OwnFacts,
+    Pinged,
+    Rose,
+    Speak,
+    Timed,
+    Word,
+)
+from net.core.own_flags import own_flags
 from net.core.relay.relay import Arrived
 from net.core.routing.courier import Delivered
 from net.core.wire.fault import Fault, Spent
@@ -97,6 +111,10 @@ class Interpreter:
                 return self._fell(word, now, out)
             case Listed():
                 return self._listed(now)
+            case OwnFacts():
+                self.tell_facts(now)
+                self._flood()
+                return []
             case Untold():
                 bringer = parts.overlay.links.up(word.peer)
                 if bringer is not None and bringer.kind is LinkKind.UNLISTED:
@@ -175,7 +193,7 @@ class Interpreter:
         """Tell the gossip machine which links the own record lists now."""
         parts = self._parts
         listed = parts.overlay.links.listed()
-        parts.gossip.set_healing(len(listed) < HEALING_BELOW)
+        self._flood()
         own = {
             link.peer: OwnLink(
                 Direction.OUT if link.outbound else Direction.IN, 0 if link.rtt is None else rtt_class(link.rtt)
@@ -186,6 +204,19 @@ class Interpreter:
         parts.gossip.set_interest(frozenset(own), frozenset(parts.overlay.slots.own()), frozenset())
         parts.gossip.own_links_changed(own, parts.clock.mesh_time(now))
         return []
+
+    def _flood(self) -> None:
+        """Have records spread at once while this node's links, or a weak cut, are being mended (DESIGN section 3.2)."""
+        overlay = self._parts.overlay
+        mending = overlay.healing.stage is Healing.MENDING
+        self._parts.gossip.set_healing(mending or len(overlay.links.listed()) < HEALING_BELOW)
+
+    def tell_facts(self, now: Millis) -> None:
+        """Tell the gossip machine what the own record says of this node beside its links."""
+        parts = self._parts
+        config, overlay = parts.config, parts.overlay
+        flags = own_flags(config.reachability, healing=overlay.healing.raised)
+        parts.gossip.own_facts_changed(flags, config.uplink_class, config.tags, parts.clock.mesh_time(now))
 
     # --- direct messages -------------------------------------------------------------------------------------------
 

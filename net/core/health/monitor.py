@@ -41,7 +41,8 @@ class Mending:
     peers: frozenset[PeerId]
     """The far side of the weak cut."""
     links: int
-    """How many this node should open; all nodes of both sides together open about as many as are missing."""
+    """How many this node should open; all nodes of both sides together open about as many as are missing. With none it
+    only takes those of others, past the usual cap if need be."""
     until: Millis
 
 
@@ -167,13 +168,17 @@ class HealthMonitor:
             return
         peers = survey.pieces.sizes[0]
         links = missing // peers + (self._rng.randrange(peers) < missing % peers)
-        if links:
-            self._mending = Mending(frozenset(far), links, Millis(now + MEND_FOR))
+        self._mending = Mending(frozenset(far), links, Millis(now + MEND_FOR))
 
     def take_mending(self) -> Mending | None:
         """Return the links that the overlay should open across a weak cut, once; None if there is no new wish."""
         mending, self._mending = self._mending, None
         return mending
+
+    @property
+    def weak(self) -> bool:
+        """Whether a weak cut is being mended."""
+        return self._watches[AlarmKind.WEAK_CUT].phase is Phase.ALARM
 
     # --- figures ---------------------------------------------------------------------------------------------------
 

@@ -31,9 +31,17 @@ class Admission:
         self._evicted_at = Millis(-EVICT_EVERY)
 
     def refusal(
-        self, peer: PeerId, kind: LinkKind, now: Millis, *, unwanted: Callable[[PeerId], bool], hard: bool
+        self,
+        peer: PeerId,
+        kind: LinkKind,
+        now: Millis,
+        *,
+        unwanted: Callable[[PeerId], bool],
+        hard: bool,
+        cap: int,
     ) -> Refusal | None:
-        """Return why a link from `peer` is refused, None if it is taken. `hard` tells that the asker cannot be dialled.
+        """Return why a link from `peer` is refused, None if it is taken. `hard` tells that the asker cannot be dialled,
+        `cap` how many links may be listed with it.
 
         A link to a linked id is refused unless the older has missed a ping.
         """
@@ -56,17 +64,17 @@ class Admission:
                 pending = [link for link in setups if not link.outbound and link.kind is kind]
                 if len(pending) >= self._config.inbound_pending:
                     return Refusal.BUSY
-                return None if self.room(hard=hard) else Refusal.FULL
+                return None if self.room(hard=hard, cap=cap) else Refusal.FULL
 
-    def room(self, *, hard: bool) -> bool:
+    def room(self, *, hard: bool, cap: int) -> bool:
         """Tell whether one more inbound link fits: own core links keep their places under the cap, hard peers a quarter
         of the others'. Guest links that this node asked to list count as listed."""
         listed = self._links.of_kind(LinkKind.LISTED)
         asked = sum(link.asked for link in self._links.of_kind(LinkKind.GUEST))
-        if len(listed) + asked >= self._config.cap:
+        if len(listed) + asked >= cap:
             return False
         inbound = sum(not link.outbound for link in listed)
-        slots = self._config.cap - self._config.own_core
+        slots = cap - self._config.own_core
         return inbound < (slots if hard else slots - slots // 4)
 
     def evict(self, now: Millis) -> Link | None:

@@ -38,8 +38,11 @@ class Situation:
     punchable: bool
     """Whether it can meet public and punchable ones."""
     cap: int
-    inbound_cap: int
-    """Inbound links a peer takes at most; a public one keeps a quarter of them for hard peers."""
+    cap_heal: int
+    """Links that a peer with the healing flag may list: the usual cap unless the choice is across a weak cut."""
+    own_core: int
+    """Places under the cap that a peer keeps for its own links; of the others a public one keeps a quarter for hard
+    peers."""
     min_age: Millis
     now: Millis
     """Mesh time, as `first_seen` and `born` are."""
@@ -53,9 +56,11 @@ def candidates(view: MapView, situation: Situation, *, wanted: int, unwanted: Ca
     """
     table = view.table()
     inbound = table.listed.astype(np.int16) - table.own
-    kept = 0 if situation.hard else situation.inbound_cap // 4
-    places = situation.inbound_cap - kept * ((table.flags & int(Flags.PUBLIC)) != 0)
-    fits = (table.listed < situation.cap) & (inbound < places) & ((table.flags & int(_UNFIT)) == 0)
+    caps = np.where(table.flags & int(Flags.HEALING), situation.cap_heal, situation.cap)
+    places = caps - situation.own_core
+    if not situation.hard:
+        places -= np.where(table.flags & int(Flags.PUBLIC), places // 4, 0)
+    fits = (table.listed < caps) & (inbound < places) & ((table.flags & int(_UNFIT)) == 0)
     if situation.hard or situation.punchable:
         meets = Flags.PUBLIC if situation.hard else _REACHABLE
         fits &= (table.flags & int(meets)) != 0

@@ -19,6 +19,7 @@ from net.core.overlay.domains import Domains
 from net.core.overlay.doorstep import Doorstep
 from net.core.overlay.eclipse import EclipseWatch
 from net.core.overlay.handshake import Proved
+from net.core.overlay.healing import Healing
 from net.core.overlay.hosting import Hosting
 from net.core.overlay.keepalive import Keepalive
 from net.core.overlay.link import Event, Link, LinkTable, Stage
@@ -98,6 +99,7 @@ class Overlay:
         self.keepalive = Keepalive(config, rng, mesh_time=around.mesh_time, fingerprint=around.fingerprint)
         self.setup = Setup(identity, config, self.links, entropy=entropy, mesh_time=around.mesh_time)
         self.hosting = Hosting(rng)
+        self.healing = Healing(cap=config.cap, cap_heal=config.cap_heal)
         self._admission = Admission(config, self.links, rng)
         self._doorstep = Doorstep(config.rendezvous_rate)
         self.eclipse = EclipseWatch(around.view)
@@ -267,6 +269,7 @@ class Overlay:
             now,
             unwanted=lambda peer: self.unwanted(peer, now),
             hard=self._hard(joiner),
+            cap=self.healing.cap_for(joiner),
         )
 
     def _hard(self, peer: PeerId) -> bool:
@@ -398,7 +401,7 @@ class Overlay:
         if link.kind is not LinkKind.GUEST or (link.asked and self.me < peer):
             return []  # listed already, or our own question stands
         out: list[Word] = []
-        if not self._admission.room(hard=self._hard(peer)):
+        if not self._admission.room(hard=self._hard(peer), cap=self.healing.cap_for(peer)):
             victim = self._admission.evict(now)
             if victim is None:
                 return [_listing_frame(peer, Listing.REFUSED)]

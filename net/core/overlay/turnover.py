@@ -63,7 +63,8 @@ class Turnover:
     def _anchored(self, link: Link) -> bool:
         return link.peer is None or self._overlay.anchors.chosen(link.peer)
 
-    def _give_back(self, link: Link, reason: str, now: Millis) -> list[Word]:
+    def give_back(self, link: Link, reason: str, now: Millis) -> list[Word]:
+        """End an own link without blame for the other end."""
         body = encode_listing(Listing.HAND_BACK)
         frame = Send(link.number, encode_frame(FrameKind.LISTING, body), Priority.CONTROL)
         return [frame, *self._overlay.end(link, reason, now)]
@@ -82,7 +83,7 @@ class Turnover:
         if not over and not (needless and calm and since >= HAND_BACK_EVERY and self._trial is None):
             return []
         self._handed_back_at = now
-        return self._give_back(max(own, key=lambda link: (_slot(link), link.number)), "handed back", now)
+        return self.give_back(max(own, key=lambda link: (_slot(link), link.number)), "handed back", now)
 
     # --- following the hash ----------------------------------------------------------------------------------------
 
@@ -126,7 +127,7 @@ class Turnover:
         overlay.slots.hold(spare, older.peer)
         if link.moved_slot is not None:
             overlay.slots.hold(link.moved_slot, peer)
-        return self._give_back(older, "moved on", now)
+        return self.give_back(older, "moved on", now)
 
     # --- the reseed ------------------------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class Turnover:
             return []
         link = overlay.rng.choice(sorted(core, key=lambda link: link.number))
         overlay.slots.reseed(_slot(link))
-        return self._give_back(link, "reseed", now)
+        return self.give_back(link, "reseed", now)
 
 
 def _slot(link: Link) -> int:

@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import Reachability
-from net.core.effects import Alarm, CallId, LinkKind, Persist, ReplyRendezvous
+from net.core.effects import Alarm, CallId, LinkId, LinkKind, Persist, ReplyRendezvous
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.candidates import Situation, candidates
+from net.core.overlay.healing import SHED_EVERY, Wish
+from net.core.overlay.healing import Stage as Healing
 from net.core.overlay.link import Link, Stage
 from net.core.overlay.overlay import Overlay
 from net.core.overlay.turnover import Turnover
-from net.core.overlay.words import Compare, Word
+from net.core.overlay.words import Compare, OwnFacts, Word
 from net.core.wire.signal import Refusal
 
 BEAT = Millis(1_000)
@@ -56,7 +58,7 @@ class Upkeep:
         self._turnover = Turnover(overlay, self._strict_pool)
         self._alarmed = False
         self._stopped = False
-        self._mending: tuple[frozenset[PeerId], int, Millis] | None = None
+        self._shed_at = Millis(0)
 
     def start(self, now: Millis) -> None:
         """Begin. The first beat comes at once, the others a BEAT apart from a random moment on."""
@@ -90,10 +92,15 @@ class Upkeep:
     def mend(self, peers: frozenset[PeerId], links: int, until: Millis) -> None:
         """Open this many own links to some of these peers, within the limits of own links, until this moment at most.
 
-        They are the far side of a weak cut (DESIGN section 3.6); whom among them the slots' hash decides.
+        They are the far side of a weak cut (DESIGN section 3.6); whom among them the slots' hash decides. With none to
+        open the node still takes links from there past the usual cap.
         """
         across = sum(link.peer in peers for link in self._own())
-        self._mending = (peers, across + links, until)
+        self._overlay.healing.mend(Wish(peers, across + links, until))
+
+    def mended(self) -> None:
+        """Note that no cut is weak: links past the usual cap are given back."""
+        self._overlay.healing.mended()
 
     def tick(self, now: Millis) -> list[Word]:
         """Do what is due."""
@@ -127,8 +134,9 @@ class Upkeep:
         out += self._unconfirmed(now)
         out += self._annoying(now)
         out += self._eclipse(now)
-        calm = not self._alarmed and not overlay.eclipse.alarmed and self._mending is None
+        calm = not self._alarmed and not overlay.eclipse.alarmed and not overlay.healing.raised
         out += self._turnover.beat(now, self._age(now), calm=calm)
+        out += self._heal(now)
         out += self._exhausted()
         out += self._choose(now)
         out += self._first_contact(now)
@@ -170,23 +178,45 @@ class Upkeep:
 
     def _mend(self, now: Millis) -> list[Word]:
         """Dial one peer across a weak cut: an own link more than usual, which then stays like any other."""
-        overlay, mending = self._overlay, self._mending
-        if mending is None:
-            return []
-        peers, goal, until = mending
-        if now >= until:
-            self._mending = None
+        overlay, config = self._overlay, self._overlay.config
+        wish = overlay.healing.wish
+        if wish is None:
             return []
         own, free = self._own(), overlay.slots.free(now)
-        listed = len(overlay.links.of_kind(LinkKind.LISTED))
-        across = sum(link.peer in peers for link in own)  # those being set up count: one that fails is dialled again
-        if across >= goal or not free or len(own) >= overlay.slots.limit(self._age(now)):
+        across = sum(link.peer in wish.peers for link in own)  # those being set up count: failed ones are dialled again
+        if across >= wish.goal or not free or len(own) >= overlay.slots.limit(self._age(now)):
             return []
-        if listed >= overlay.config.cap:
+        cap = config.cap_heal if overlay.healing.stage is Healing.MENDING else config.cap
+        if self._listed() >= cap:
             return []
-        return self._fill(free[0], [peer for peer in self._pool(own, now, wanted=2) if peer in peers], now)
+        pool = [peer for peer in self._pool(own, now, wanted=2, cap_heal=cap) if peer in wish.peers]
+        return self._fill(free[0], pool, now)
 
-    def _pool(self, own: Sequence[Link], now: Millis, *, wanted: int) -> list[PeerId]:
+    def _listed(self) -> int:
+        """Count the links that stand in the record or will."""
+        links = self._overlay.links
+        return len(links.of_kind(LinkKind.LISTED)) + sum(link.asked for link in links.of_kind(LinkKind.GUEST))
+
+    def _heal(self, now: Millis) -> list[Word]:
+        """Raise or lower the healing flag; once nothing is to be mended, end the links past the cap one by one."""
+        overlay = self._overlay
+        out: list[Word] = [OwnFacts()] if overlay.healing.advance(now, listed=self._listed()) else []
+        if overlay.healing.stage is not Healing.SHEDDING or now < self._shed_at:
+            return out
+        self._shed_at = Millis(now + SHED_EVERY)
+        listed = overlay.links.listed()
+        if not listed:
+            return out
+        own = sum(link.outbound for link in listed)
+
+        def rank(link: Link) -> tuple[bool, bool, Millis, LinkId]:
+            spare = link.outbound and own > overlay.config.own_core
+            return (overlay.healing.across(link.peer), not spare, Millis(-link.since), link.number)
+
+        link = min(listed, key=rank)
+        return out + (self._turnover.give_back if link.outbound else overlay.end)(link, "past the cap", now)
+
+    def _pool(self, own: Sequence[Link], now: Millis, *, wanted: int, cap_heal: int | None = None) -> list[PeerId]:
         overlay, config = self._overlay, self._overlay.config
         up = overlay.links.all_up()
         taken = [link.peer for link in up if link.peer is not None and (link.kind is not LinkKind.GUEST or link.asked)]
@@ -199,7 +229,8 @@ class Upkeep:
             hard=config.reachability is Reachability.HARD,
             punchable=config.reachability is Reachability.PUNCHABLE,
             cap=config.cap,
-            inbound_cap=config.cap - config.own_core,
+            cap_heal=config.cap if cap_heal is None else cap_heal,
+            own_core=config.own_core,
             min_age=config.min_age,
             now=overlay.around.mesh_time(now),
         )

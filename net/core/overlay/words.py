@@ -46,6 +46,11 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnFacts:
+    """What the own record says of this node beside its links is out of date."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pinged:
     """A neighbour's map has this fingerprint."""
 
@@ -89,4 +94,6 @@ class Compare:
     peer: PeerId
 
 
-Word: TypeAlias = Effect | ToPeer | Fault | Speak | Rose | Fell | Listed | Pinged | Timed | Greeted | Failed | Compare
+Word: TypeAlias = (
+    Effect | ToPeer | Fault | Speak | Rose | Fell | Listed | OwnFacts | Pinged | Timed | Greeted | Failed | Compare
+)

@@ -3,7 +3,9 @@ all peers, one operator's, vanishes at once (DESIGN section 3.6)."""
 
 from dataclasses import dataclass, replace
 
+from net.core.config import MeshConfig
 from net.core.health.monitor import HealthStatistics
+from net.core.wire.record import Flags
 from net.sim.measures import Topology, topology, true_links
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import TOPIC, settings
@@ -25,6 +27,8 @@ class Step:
     """Links between the halves, the newcomers counted with the first."""
     truth: Topology
     """Of the running nodes and the links between them."""
+    healing: int
+    """Running nodes whose record carries the healing flag."""
     seen: HealthStatistics | None
     """What the first node's last survey shows."""
 
@@ -46,12 +50,13 @@ class Drill:
 
 
 class _Story:
-    def __init__(self, seed: int, half: int, joiners: int) -> None:
+    def __init__(self, seed: int, half: int, joiners: int, config: MeshConfig) -> None:
         self.world = World(seed)
+        self._config = config
         first, second = self._half(half), self._half(half)
         hosts = (first[0].url, second[0].url)
         # who has no clock to trust asks two first contacts, and so meets both halves
-        config = replace(settings(), bootstraps=hosts, trust_own_clock=False)
+        config = replace(config, bootstraps=hosts, trust_own_clock=False)
         self.members = [*first, *second]
         self.second = frozenset(node.peer for node in second)
         self.joiners = [SimNode(self.world, config, [TOPIC]) for _ in range(joiners)]
@@ -61,7 +66,7 @@ class _Story:
         for number in range(count):
             tags = (OPERATOR if number % 3 == 2 else 0, 0, 1)
             bootstraps = (nodes[0].url,) if nodes else ()
-            nodes.append(SimNode(world, replace(settings(), tags=tags, bootstraps=bootstraps), [TOPIC]))
+            nodes.append(SimNode(world, replace(self._config, tags=tags, bootstraps=bootstraps), [TOPIC]))
             world.at(world.now + 100 * number, nodes[-1].start)
         return nodes
 
@@ -87,13 +92,28 @@ class _Story:
             after=after,
             across=sum((left in self.second) != (right in self.second) for left, right in links),
             truth=topology([node.peer for node in alive], links),
+            healing=sum(_healing(node) for node in alive),
             seen=alive[0].mesh.health(),
         )
 
 
+def _healing(node: SimNode) -> bool:
+    facts = node.mesh.view().facts(node.peer)
+    return facts is not None and bool(facts.flags & Flags.HEALING)
+
+
+def run_joined(seed: int, *, half: int, joiners: int, config: MeshConfig, times: int) -> list[Step]:
+    """Play the drill up to the mending, with other settings, and look at it `times` times, 30 s apart."""
+    story = _Story(seed, half, joiners, config)
+    story.step("weak_cut", 75_000)
+    for node in story.joiners:
+        node.start()
+    return [story.step("weak_cut", 30_000) for _ in range(times)]
+
+
 def run(seed: int, *, half: int = 30, joiners: int = 2) -> Drill:
     """Play the drill with two halves of `half` peers."""
-    story = _Story(seed, half, joiners)
+    story = _Story(seed, half, joiners, settings())
     world = story.world
     grown = story.step("weak_cut", 75_000)
     for node in story.joiners:

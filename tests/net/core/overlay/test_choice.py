@@ -67,7 +67,8 @@ def choose(sketch: Sketch, *, wanted: int = 4, **changes: object) -> list[PeerId
         hard=changes.get("hard", False),  # type: ignore[arg-type]
         punchable=changes.get("punchable", False),  # type: ignore[arg-type]
         cap=24,
-        inbound_cap=18,
+        cap_heal=24,
+        own_core=6,
         min_age=Millis(600_000),
         now=NOW,
     )
@@ -192,7 +193,7 @@ def link(table: LinkTable, number: int, *, outbound: bool, since: int = 0, addre
 
 
 def refusal(admission: Admission, peer: PeerId, kind: LinkKind = LinkKind.LISTED) -> Refusal | None:
-    return admission.refusal(peer, kind, NOW, unwanted=lambda one: one == PEERS[39], hard=False)
+    return admission.refusal(peer, kind, NOW, unwanted=lambda one: one == PEERS[39], hard=False, cap=24)
 
 
 def test_a_full_node_refuses_and_evicts_one_a_minute_from_the_largest_prefix() -> None:
