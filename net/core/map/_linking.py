@@ -25,9 +25,7 @@ FindChanges: TypeAlias = Callable[[Record, Record], Changes]
 class Linking:
     """Writes cells and confirmations. `PeerMap` alone holds one."""
 
-    def __init__(
-        self, rows: Rows, edges: Edges, waiting: Waiting, reread: Reread, changes: FindChanges | None
-    ) -> None:
+    def __init__(self, rows: Rows, edges: Edges, waiting: Waiting, reread: Reread, changes: FindChanges | None) -> None:
         self._rows = rows
         self._edges = edges
         self._waiting = waiting

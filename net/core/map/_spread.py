@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
+from net.core.moments import soonest
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
     NAMES_MAX,
@@ -124,7 +125,7 @@ class Spread:
         pushed = False
         name = record_name(origin[:PREFIX_BYTES], seq)
         for peer, link in self._links.items():
-            if peer == sender or peer == origin:
+            if peer in (sender, origin):
                 link.holds.add(name)
             elif link.eager or self.healing:
                 link.holds.add(name)
@@ -207,9 +208,7 @@ class Spread:
 
     def deadline(self) -> Millis | None:
         """Return when `flush` next has work."""
-        if self._flush_at is None or self._names_at is None:
-            return self._names_at if self._flush_at is None else self._flush_at
-        return min(self._flush_at, self._names_at)
+        return soonest(self._flush_at, self._names_at)
 
     def flush(self, now: Millis, *, all_of_it: bool = False) -> list[ToPeer]:
         """Return the frames that are due, within the byte budget unless `all_of_it` (the last before a stop)."""

@@ -10,10 +10,10 @@ from net.core.effects import Alarm, MapEvent, Priority
 from net.core.identity.identity import Identity
 from net.core.identity.proof import epoch_of
 from net.core.map._backlog import Backlog
-from net.core.map._names import Names
+from net.core.map._interest import Interest
 from net.core.map._origins import Origins
 from net.core.map._pulls import Pulls
-from net.core.map._seen import Seen
+from net.core.map._recent import Names, Seen
 from net.core.map._spread import Spread, record_frames
 from net.core.map.checks import Checks
 from net.core.map.effects import MapEffect, Untold
@@ -22,6 +22,7 @@ from net.core.map.own import OwnLink, OwnRecord, Signing, Verdict
 from net.core.map.peer_map import PeerMap
 from net.core.map.refusal import Refusal
 from net.core.map.statistics import Forged, GossipStatistics
+from net.core.moments import soonest
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import FrameKind, ToPeer
@@ -84,7 +85,8 @@ class Gossip:
         self._pulls = Pulls()
         self.spread = Spread(identity.peer, archive.get, peer_map.seq)
         self.backlog = Backlog(peer_map, archive, checks)
-        self._interest: tuple[Set[PeerId], ...] = ()
+        self._interest = Interest()
+        self.spread.ranked_by(self._interest.rank)
         self._unconfirmed: dict[PeerId, Millis] = {}
         self._sweep_at: Millis | None = None
         self._refused: dict[Refusal, int] = {}
@@ -142,7 +144,7 @@ class Gossip:
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
-        repeats, stale = self._repeated, self._refused_stale()
+        repeats, stale = self._repeated, self._refused.get(Refusal.STALE, 0)
         for raw in raws:
             digest = self._seen.digest(raw)
             if digest in self._seen:
@@ -153,14 +155,12 @@ class Gossip:
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
-        news, again, stale = self._applied - applied, self._repeated - repeats, self._refused_stale() - stale
+        news, again = self._applied - applied, self._repeated - repeats
+        stale = self._refused.get(Refusal.STALE, 0) - stale
         effects += self.spread.judged(peer, news=news, repeats=again, stale=stale)
         if self._signatures > signatures or self._proofs > proofs:
             effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
         return effects
-
-    def _refused_stale(self) -> int:
-        return self._refused.get(Refusal.STALE, 0)
 
     def _repeat(self, peer: PeerId, raw: bytes) -> None:
         self._repeated += 1
@@ -190,10 +190,10 @@ class Gossip:
         if waiting is not None and record.seq <= waiting:
             return []
         self._require_signature(record)
-        self._seen.enter(digest, now)
+        self._seen.enter(digest)
         if not self._origins.admit(record, raw, peer, now):
             return []
-        return self._accept(record, raw, peer, now)
+        return self._accept(record, raw, peer, now, judged=True)
 
     def _require_signature(self, record: Record) -> None:
         self._signatures += 1
@@ -207,10 +207,12 @@ class Gossip:
         if not self._checks.proof(record.peer, record.nonce, record.epoch):
             raise Forged("a record with an invalid proof of work")
 
-    def _accept(self, record: Record, raw: bytes, sender: PeerId | None, now: Millis) -> list[MapEffect]:
-        """Take a record whose signature is valid and whose turn has come, and pass it on."""
+    def _accept(
+        self, record: Record, raw: bytes, sender: PeerId | None, now: Millis, *, judged: bool = False
+    ) -> list[MapEffect]:
+        """Take a record whose signature is valid and whose turn has come, and pass it on; `judged` as in `apply`."""
         self._require_proof(record)
-        outcome = self.map.apply(record, now)
+        outcome = self.map.apply(record, now, judged=judged)
         if outcome.refusal is not None:
             self._refused[outcome.refusal] = self._refused.get(outcome.refusal, 0) + 1
             return []
@@ -221,7 +223,7 @@ class Gossip:
         return events if sender is None or sender in self.spread else [*events, Untold(sender, record.seq)]
 
     def _offer(self, record: Record, sender: PeerId | None, now: Millis) -> None:
-        self._names.add(record_name(record.peer[:PREFIX_BYTES], record.seq))
+        self._names.enter(record_name(record.peer[:PREFIX_BYTES], record.seq))
         self.spread.offer(record.peer, record.seq, sender, now)
 
     def _seen_events(self, events: list[MapEvent], now: Millis) -> list[MapEffect]:
@@ -265,7 +267,7 @@ class Gossip:
             return self._take_own(record, raw, self._seen.digest(raw), now)
         if self.map.refusal(record, now) is not None:
             return []
-        at_once = self.interesting(origin) or self._rng.randrange(SAMPLE) == 0
+        at_once = origin in self._interest or self._rng.randrange(SAMPLE) == 0
         if at_once:
             self._require_signature(record)
             self._require_proof(record)
@@ -290,7 +292,7 @@ class Gossip:
             self._repeated += 1  # the same content under another valid-looking signature: nobody gains by relaying it
             return []
         self._require_signature(record)
-        self._seen.enter(digest, now)
+        self._seen.enter(digest)
         facts = self.map.facts(record.peer)
         if facts is not None and not facts.checked and not self._checks.signature(held):
             effects: list[MapEffect] = list(self.map.forget([record.peer], now))
@@ -329,7 +331,7 @@ class Gossip:
 
     def _take_own(self, record: Record, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
         self._require_signature(record)
-        self._seen.enter(digest, now)
+        self._seen.enter(digest)
         match self._own.judge(record, raw, self._archive.get(self._me), now):
             case Verdict.OLD:
                 return []
@@ -383,7 +385,7 @@ class Gossip:
     def _spread_own(self, record: Record, now: Millis) -> list[MapEffect]:
         raw = encode_record(record)
         self._signed += 1
-        self._seen.enter(self._seen.digest(raw), now)
+        self._seen.enter(self._seen.digest(raw))
         events = self.map.apply(record, now).events
         self._archive.put(self._me, raw)
         self._offer(record, None, now)
@@ -419,13 +421,7 @@ class Gossip:
 
     def set_interest(self, neighbours: Set[PeerId], candidates: Set[PeerId], routes: Set[PeerId]) -> None:
         """Set whose records go first when the byte budget is short: these three in order, then the newest."""
-        interest = (neighbours | {self._me}, candidates, routes)
-
-        def rank(origin: PeerId) -> int:
-            return next((place for place, peers in enumerate(interest) if origin in peers), len(interest))
-
-        self._interest = interest
-        self.spread.ranked_by(rank)
+        self._interest.set(neighbours | {self._me}, candidates, routes)
 
     def check_now(self, origin: PeerId, now: Millis) -> bool:
         """Make sure that the record held of a peer is a true one, before it is dialled or routed over; 0.6 ms.
@@ -440,13 +436,9 @@ class Gossip:
         self.map.forget([origin], now)
         return False
 
-    def interesting(self, origin: PeerId) -> bool:
-        """Tell whether the origin's record is checked at once when it comes in a range."""
-        return any(origin in peers for peers in self._interest)
-
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work."""
-        times = (
+        return soonest(
             self.spread.deadline(),
             self._pulls.deadline(),
             self._origins.deadline(),
@@ -455,11 +447,6 @@ class Gossip:
             self._sweep_at,
             self.horizon.deadline() if self.horizon is not None else None,
         )
-        earliest: Millis | None = None
-        for at in times:  # asked after every frame: a loop costs a third of min over a generator
-            if at is not None and (earliest is None or at < earliest):
-                earliest = at
-        return earliest
 
     def tick(self, now: Millis) -> list[MapEffect]:
         """Do what is due: sign, let waiting records through, pull, check in the background, sweep, flush."""
@@ -485,7 +472,7 @@ class Gossip:
 
     def _sweep(self, now: Millis) -> list[MapEffect]:
         self._sweep_at = Millis(now + SWEEP_EVERY)
-        self._seen.sweep(now)
+        self._seen.age()
         self._names.age()
         self._origins.sweep(now)
         expired, events = self.map.expire(now)

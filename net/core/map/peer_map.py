@@ -121,13 +121,16 @@ class PeerMap:
             return Refusal.EPOCH
         return None
 
-    def apply(self, record: Record, now: Millis, *, checked: bool = True, settle_later: bool = False) -> Applied:
+    def apply(
+        self, record: Record, now: Millis, *, checked: bool = True, settle_later: bool = False, judged: bool = False
+    ) -> Applied:
         """Take a record whose signature and proof are valid (or, with `checked=False`, will be looked at later).
 
         Returns the links confirmed or lost by it, or why it was refused; `now` is mesh time. With `settle_later` its
         links to peers not yet on the map wait for `settle`: who applies a whole map at once must call it at the end.
+        `judged`: the caller has just asked `refusal`, which said None.
         """
-        reason = self.refusal(record, now)
+        reason = None if judged else self.refusal(record, now)
         if reason is not None:
             return refused(reason)
         rows, peer = self._rows, record.peer

@@ -10,6 +10,7 @@ from chain.primitives.hashing import blake2b_128
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority, Verdict
+from net.core.moments import soonest
 from net.core.relay.conduct import Conduct
 from net.core.relay.plan import EAGER_MAX, RelayPlan
 from net.core.relay.wants import RATE, ROUND_TRIP, Wants
@@ -182,8 +183,7 @@ class Relay:
 
     def deadline(self) -> Millis | None:
         """Return when `tick` has work next."""
-        moments = (self._wants.deadline(), self._assembly.deadline(), self.conduct.deadline())
-        return min((moment for moment in moments if moment is not None), default=None)
+        return soonest(self._wants.deadline(), self._assembly.deadline(), self.conduct.deadline())
 
     def tick(self, now: Millis) -> list[Outcome]:
         """Pull what is due; strike those that announced and did not send."""

@@ -8,10 +8,10 @@ import pytest
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.map import _names, _origins, _pulls, _seen, _spread
+from net.core.map import _origins, _pulls, _recent, _spread
 from net.core.map._origins import RECORD_BURST, RECORD_MIN_INTERVAL
 from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
-from net.core.map._seen import DEDUPE_AGE, Seen
+from net.core.map._recent import Seen
 from net.core.map._spread import GOSSIP_BUDGET
 from net.core.map.peer_map import RECORD_LIFETIME
 from net.core.map.refusal import Refusal
@@ -174,15 +174,17 @@ def test_tables_of_origins_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_filter_is_bounded_by_number_and_age(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_seen, "DEDUPE_MAX", 10)
+    monkeypatch.setattr(_recent, "GENERATION_MAX", 5)
     seen = Seen(bytes(16))
-    for number in range(50):
-        seen.enter(bytes((number,)), Millis(START + number))
-    assert len(seen) == 10
-    assert bytes((40,)) in seen
-    assert bytes((39,)) not in seen
-    seen.sweep(Millis(START + 45 + DEDUPE_AGE))
-    assert len(seen) == 4
+    for number in range(54):
+        seen.enter(bytes((number,)))
+        assert len(seen) < 10
+    assert bytes((45,)) in seen
+    assert bytes((44,)) not in seen
+    seen.age()
+    assert (len(seen), bytes((53,)) in seen) == (4, True)
+    seen.age()
+    assert len(seen) == 0
 
 
 def test_wanted_names_are_bounded_per_link_and_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,7 +219,7 @@ def test_outboxes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_a_neighbour_claims_to_hold_is_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_spread, "HOLDS_MAX", 30)
-    monkeypatch.setattr(_names, "GENERATION_MAX", 10)
+    monkeypatch.setattr(_recent, "GENERATION_MAX", 10)
     one = node(A, B)
     for start in range(0, 200, 20):
         names = [record_name(bytes((1, number)) * 6, 1) for number in range(start, start + 20)]
