@@ -70,8 +70,7 @@ class Gossip:
 
         The archived own record, if any, must be this identity's; the map is filled by `loading.load_archive` before.
         """
-        self.map = peer_map
-        self.horizon = horizon
+        self.map, self.horizon = peer_map, horizon
         self._network = network
         self._me = identity.peer
         self._archive = archive
