@@ -1,4 +1,4 @@
-"""The stories of `simulate` about the network: growth, loss, dials, churn, crash."""
+"""The stories of `simulate` about the network: growth, loss, dials, reach, churn, crash."""
 
 import sys
 from collections import Counter
@@ -67,10 +67,21 @@ def _crash(
     return run(grown, progress=progress), grown
 
 
+def _reach(
+    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+) -> "tuple[Outcome, World]":
+    from net.sim.scenarios.reach import run
+
+    if world is not None:
+        raise click.UsageError("reach begins with an empty world: leave --load out")
+    return run(peers, seed, join_every=every, progress=progress)
+
+
 STORIES: dict[str, tuple[str, Told]] = {
     "growth": ("Let peers join one after the other until all maps are true, then publish a message.", _grow),
     "loss": (f"Growth while {LOSS:.0%} of the frames are lost once.", _growth("loss", LOSS, 0.0)),
     "dials": (f"Growth while {DIAL_FAILURES:.0%} of the dials never open.", _growth("dials", 0.0, DIAL_FAILURES)),
+    "reach": ("Growth while three peers in ten meet public ones only, and as many no hard ones.", _reach),
     "churn": ("Ten minutes of a grown network whose peers leave after 8 h on average and are replaced.", _churn),
     "crash": ("A random third of a grown network vanishes at once.", _crash),
 }

@@ -8,7 +8,7 @@ from random import Random
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
-from net.core.config import MeshConfig
+from net.core.config import MeshConfig, Reachability
 from net.core.effects import (
     Alarm,
     ApplyAnswer,
@@ -46,7 +46,8 @@ class SimNode:
     """One node. Its application accepts every message and remembers when it came."""
 
     def __init__(self, world: World, config: MeshConfig, topics: Sequence[TopicSpec]) -> None:
-        """`config` holds for all nodes; the own rendezvous URL is filled in here unless it is None."""
+        """`config` holds for all nodes; the own rendezvous URL is filled in here unless it is None or nobody could call
+        it, and so is the reachability, as the world has it."""
         self.world = world
         self.index = len(world.nodes)
         world.nodes.append(self)
@@ -58,7 +59,9 @@ class SimNode:
         self.fingerprint = sha256(b"certificate %d" % self.index).digest()
         self.url = f"ws://{self.address}:6369"
         self.topics = topics
-        self.config = replace(config, rendezvous_url=self.url if config.rendezvous_url is not None else None)
+        self.reach = world.reach_of(self.index)
+        callable_ = config.rendezvous_url is not None and self.reach is Reachability.PUBLIC
+        self.config = replace(config, rendezvous_url=self.url if callable_ else None, reachability=self.reach)
         self.identity: Identity = create_identity(self.rng.randbytes, world.now, world.conditions.id_difficulty)
         self.archive = SharedArchive(world.pool)
         self.blobs: dict[str, bytes] = {}

@@ -9,6 +9,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from chain.primitives.units import Millis
+from net.core.config import Reachability
 from net.core.effects import CallId, LinkId, LinkTransport, Role
 from net.sim.geography import latency
 from net.sim.shared import Pool, SharedChecks, SharedSurveys
@@ -37,6 +38,10 @@ class Conditions:
     """Share of frames that are lost once and repeated."""
     dial_failures: float = 0.0
     """Share of dials that never open."""
+    hard: float = 0.0
+    """Share of the nodes that only meet public ones; the first node, a bootstrap, is always public."""
+    punchable: float = 0.0
+    """Share of the nodes that meet public and punchable ones. The others are public."""
     uplink_low: int = 1_250
     uplink_high: int = 12_500
     """Bytes a millisecond a node can send: 10 to 100 Mbit/s, drawn per node."""
@@ -67,6 +72,11 @@ class Wire:
 
     offerer: End
     answerer: End | None = None
+
+
+def meet(left: Reachability, right: Reachability) -> bool:
+    """Tell whether a link between two nodes can open at all (DESIGN section 3.4)."""
+    return Reachability.PUBLIC in (left, right) or left is right is Reachability.PUNCHABLE
 
 
 _Event = tuple[float, int, Callable[..., None], tuple[object, ...]]
@@ -155,6 +165,13 @@ class World:
         """Return the one-way delay between two nodes with a little jitter."""
         return latency(left.place, right.place) * self.rng.uniform(1.0, 1.1)
 
+    def reach_of(self, index: int) -> Reachability:
+        """Return who can open links to a node: drawn for each by itself, so that the shares change nothing else."""
+        drawn = Random(f"reach/{self.seed}/{index}").random()
+        if index == 0 or drawn >= self.conditions.hard + self.conditions.punchable:
+            return Reachability.PUBLIC
+        return Reachability.HARD if drawn < self.conditions.hard else Reachability.PUNCHABLE
+
     def sdp_delay(self) -> float:
         """Return how long making an offer or answer takes."""
         return self.rng.uniform(self.conditions.sdp_low, self.conditions.sdp_high)
@@ -193,7 +210,8 @@ class World:
         if wire is None or wire.answerer is None or wire.offerer.node is not node or wire.offerer.link != link:
             return
         offerer, answerer = wire.offerer, wire.answerer
-        if self.rng.random() < self.conditions.dial_failures or self._apart(node, answerer.node):
+        met = meet(node.reach, answerer.node.reach) and not self._apart(node, answerer.node)
+        if self.rng.random() < self.conditions.dial_failures or not met:
             for end in (offerer, answerer):
                 self.at(self.now + DIAL_GIVES_UP, self._drop, end, "ICE failed")
             return

@@ -302,7 +302,12 @@ class Overlay:
         return [*out, self._turn_away(call, raw, refusal)]
 
     def _hosts_beside(self, joiner: PeerId) -> list[PeerId]:
-        return sorted(link.peer for link in self.links.listed() if link.peer is not None and link.peer != joiner)
+        """Return the neighbours that may answer a caller: public ones, since nobody knows yet whom the caller can meet;
+        any others where none is public."""
+        view = self.around.view
+        hosts = sorted(link.peer for link in self.links.listed() if link.peer is not None and link.peer != joiner)
+        public = [peer for peer in hosts if (facts := view.facts(peer)) is not None and facts.flags & Flags.PUBLIC]
+        return public or hosts
 
     def _turn_away(self, call: CallId, raw: bytes, refusal: Refusal) -> ReplyRendezvous:
         return ReplyRendezvous(call, self.setup.reply(raw, self.me, None, refusal))
