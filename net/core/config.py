@@ -70,6 +70,8 @@ class MeshConfig:
     """Silence after which a link is closed."""
     reseed: Millis = Millis(86_400_000)
     """Interval at which one core slot draws a new secret."""
+    surveys: bool = True
+    """Whether this node surveys its map for weak places (DESIGN section 3.6): 0.06 % of a core at 2,500 peers."""
     guests: int = 32
     """Guest links hosted at once."""
     guest_life: Millis = Millis(60_000)

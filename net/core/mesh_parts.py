@@ -142,7 +142,7 @@ def assemble(
         upkeep=Upkeep(overlay),
         relay=relay,
         requests=requests,
-        health=HealthMonitor(identity.peer, peer_map, rng),
+        health=HealthMonitor(identity.peer, peer_map, rng, surveys=config.surveys),
     )
 
 

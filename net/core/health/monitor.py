@@ -87,7 +87,9 @@ class HealthStatistics:
 class HealthMonitor:
     """See the module. Mutable: changed by its own methods alone."""
 
-    def __init__(self, me: PeerId, view: Structure, rng: Random) -> None:
+    def __init__(self, me: PeerId, view: Structure, rng: Random, *, surveys: bool = True) -> None:
+        """`surveys` is whether the map is surveyed at all."""
+        self._surveying = surveys
         self._me = me
         self._view = view
         self._rng = rng
@@ -103,7 +105,7 @@ class HealthMonitor:
 
     def start(self, now: Millis) -> None:
         """Begin: the first survey comes after an interval, when there is something to see."""
-        self._due = self._next(now)
+        self._due = self._next(now) if self._surveying else None
 
     def stop(self) -> None:
         """Survey no more."""

@@ -1,10 +1,10 @@
 """Steady churn: peers leave after exponential sessions, half of them without a word, and others come in their place."""
 
+from dataclasses import replace
 from random import Random
 
-from net.core.config import MeshConfig
 from net.sim.node import SimNode
-from net.sim.scenarios.growth import TOPIC, settings
+from net.sim.scenarios.growth import ALL_SURVEY, SURVEYORS, TOPIC, settings
 from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller
 from net.sim.traffic import Meter
 from net.sim.world import World
@@ -45,20 +45,10 @@ class Population:
         running = [one for one in self._world.nodes if one.running]
         contacts = tuple(one.url for one in self._rng.sample(running, min(BOOTSTRAPS, len(running))))
         self.joined += 1
-        fresh = SimNode(self._world, _joining(contacts), [TOPIC])
+        surveys = len(running) <= ALL_SURVEY or self.joined % SURVEYORS == 0
+        fresh = SimNode(self._world, replace(settings(), bootstraps=contacts, surveys=surveys), [TOPIC])
         fresh.start()
         self._plan(fresh)
-
-
-def _joining(contacts: tuple[str, ...]) -> MeshConfig:
-    like = settings()
-    return MeshConfig(
-        network_id=like.network_id,
-        id_difficulty=like.id_difficulty,
-        rendezvous_url=like.rendezvous_url,
-        trust_own_clock=like.trust_own_clock,
-        bootstraps=contacts,
-    )
 
 
 def run(
