@@ -18,7 +18,7 @@ from net.core.relay.relay import Arrived, Relay, RelayTopic
 from net.core.relay.wants import HOLDERS_MAX, Wants
 from net.core.routing.outbox import OUTBOX_MAX, Outbox, Parcel
 from net.core.routing.suspects import SUSPECTS_MAX, Suspects
-from net.core.wire.assembly import PARTIAL_MAX, Assembly
+from net.core.wire.assembly import PARTIAL_BYTES_MAX, PARTIAL_MAX, Assembly
 from net.core.wire.frame import FrameKind
 from net.core.wire.relay import encode_publish
 from net.core.wire.rendezvous import Request
@@ -100,6 +100,14 @@ def test_unfinished_payloads_of_one_neighbour_are_bounded() -> None:
     assert len(assembly._partials) == PARTIAL_MAX
     assembly.add(peer(2), 0, offset=0, total=1 << 30, data=b"x", now=NOW)
     assert not assembly.holds(peer(2), 0)
+    half = PARTIAL_BYTES_MAX // 2
+    for n in range(3):
+        assembly.add(peer(3), n, offset=0, total=half, data=b"x", now=NOW)
+    assert [assembly.holds(peer(3), n) for n in range(3)] == [True, True, False]
+    assert assembly.add(peer(3), 2, offset=1, total=half, data=b"x", now=NOW) is None, "the rest is passed over"
+    assembly.drop(peer(3), 0)
+    assembly.add(peer(3), 4, offset=0, total=half, data=b"x", now=NOW)
+    assert assembly.holds(peer(3), 4)
 
 
 def test_messages_remembered_and_kept_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

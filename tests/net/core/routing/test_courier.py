@@ -11,7 +11,11 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.identity.identity import Identity, Proof, identity_of
 from net.core.map.view import MapView
+from net.core.routing import courier as courier_module
+from net.core.routing import seal as seal_module
 from net.core.routing.courier import Courier, Delivered, Outcome
+from net.core.routing.outbox import TRIES_MAX
+from net.core.routing.seal import Seal
 from net.core.wire.direct import NO_RECEIPTS, decode_direct, direct_digest, encode_direct
 from net.core.wire.frame import FrameKind, ToPeer
 
@@ -264,3 +268,85 @@ def test_a_rerouted_message_without_receipts_arrives() -> None:
     net.carry(0, net.couriers[0].send(net.ids[2], bytes(1024), NOW, receipts=False), NOW)
     assert [at for at, _ in net.delivered] == [2]
     assert not [kind for _, _, kind, _ in net.frames if kind is FrameKind.DIRECT_ACK]
+
+
+# --- what a peer can fill --------------------------------------------------------------------------------------------
+
+
+def flood(net: Net, count: int, *, receipts: bool = True) -> list[bytes]:
+    """Let peer 0 send this many messages to peer 3, which peer 1 passes on; return the bodies of their frames."""
+    bodies = []
+    for number in range(count):
+        plain = number.to_bytes(8, "big") + bytes(1016)
+        (frame,) = net.couriers[0].send(net.ids[3], plain, NOW, receipts=receipts)
+        assert isinstance(frame, ToPeer)
+        bodies.append(frame.body)
+    return bodies
+
+
+def test_messages_passed_on_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier_module, "SEEN_MAX", 16)
+    net = Net([(0, 1), (1, 3), (2, 3)])
+    relay = net.couriers[1]
+    bodies = flood(net, 50)
+    for body in bodies:
+        assert len(relay.receive(net.ids[0], body, NOW)) == 2
+        assert len(relay._seen) <= 16
+        assert len(relay._passed) <= 16
+    assert relay.receive(net.ids[0], bodies[-1], NOW) == []
+    forgotten, kept = (decode_direct(bodies[at]).message_id[:8] + bytes(16) for at in (33, 34))
+    assert relay.receive_ack(net.ids[3], forgotten, NOW) == [], "its way back is forgotten, the ack goes nowhere"
+    assert len(relay.receive_ack(net.ids[3], kept, NOW)) == 1
+    assert len(relay.receive(net.ids[0], bodies[0], NOW)) == 2, "forgotten, it is passed on once more until it expires"
+    assert relay.receive(net.ids[0], bodies[0], Millis(NOW + LIFE)) == []
+
+
+def test_messages_without_receipts_fill_no_ways_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier_module, "SEEN_MAX", 16)
+    net = Net([(0, 1), (1, 3), (2, 3)])
+    for body in flood(net, 50, receipts=False):
+        net.couriers[1].receive(net.ids[0], body, NOW)
+    assert len(net.couriers[1]._seen) == 16
+    assert not net.couriers[1]._passed
+
+
+def test_plain_texts_are_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier_module, "DELIVERED_MAX", 8)
+    net = Net([(0, 1)])
+
+    def heard(number: int) -> bool:
+        before = len(net.delivered)
+        net.send(0, 1, number.to_bytes(8, "big") + bytes(1016), NOW)
+        assert len(net.couriers[1]._heard) <= 8
+        return len(net.delivered) > before
+
+    assert all(heard(number) for number in range(30))
+    assert not any(heard(number) for number in range(22, 30)), (
+        "a question repeated under another message id is heard once"
+    )
+    assert heard(21), "one out of the memory is heard again: its answer is the asker's to ignore"
+
+
+def test_shared_secrets_are_remembered_up_to_a_limit_and_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal_module, "SECRETS_MAX", 4)
+    others = [identity_of(bytes([8, number]) * 16, Proof(0, 0)) for number in range(12)]
+    me = identity_of(b"m" * 32, Proof(0, 0))
+    seal = Seal(me)
+    macs = []
+    for other in others:
+        seal.relay_mac(others[0].peer, bytes(16), 0)
+        macs.append(seal.relay_mac(other.peer, bytes(16), 0))
+        assert len(seal._secrets) <= 4
+    assert others[0].peer in seal._secrets, "the one used longest ago went first"
+    assert [seal.relay_mac(other.peer, bytes(16), 0) for other in others] == macs
+    assert macs == [Seal(other).own_mac(me.peer, bytes(16), 0) for other in others]
+
+
+def test_a_message_nobody_acknowledges_is_sent_three_times_and_given_up() -> None:
+    net = Net([(0, 1), (1, 3), (2, 3)])
+    net.deaf = {1}
+    net.send(0, 3, bytes(1024), NOW)
+    while (deadline := net.couriers[0].deadline()) is not None:
+        net.carry(0, net.couriers[0].tick(deadline), deadline)
+    assert len(net.frames) == TRIES_MAX
+    assert net.couriers[0].statistics().retried == TRIES_MAX - 1
