@@ -102,14 +102,15 @@ def assemble(
     def deeds(peer: PeerId) -> Deeds:
         tally = relay.conduct.of(peer)
         news, outdated = gossip.spread.conduct(peer)
+        late, kept_back = gossip.pulls.conduct(peer)
         answered, silent = requests.conduct(peer)
         return Deeds(
-            useful=tally.useful + news + answered,
+            useful=tally.useful + news + late + answered,
             repeated=tally.repeated,
             outdated=outdated,
             given=tally.given,
             echoed=tally.echoed,
-            stalled=tally.stalled + silent,
+            stalled=tally.stalled + kept_back + silent,
         )
 
     around = Surroundings(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
+from net.core.map._owed import Owed
 from net.core.map.peer_map import PeerMap
 from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 
@@ -12,7 +13,7 @@ PULL_AFTER = Millis(2_000)
 """How long a named record may still come by an eager link: four flushes. Asked for earlier, one in two comes twice."""
 
 PULL_AGAIN = Millis(3_000)
-"""How long an asked neighbour may take before the next announcer is asked."""
+"""How long an asked neighbour may take before the next announcer is asked. No finding against it: see `_owed`."""
 
 WANTED_MAX = 8_192
 """Most records waited for; further names are ignored, reconciliation finds the records later."""
@@ -39,6 +40,7 @@ class Pulls:
     def __init__(self) -> None:
         self._wanted: dict[bytes, _Wanted] = {}
         self._per_link: dict[PeerId, int] = {}
+        self._owed = Owed()
         self._next: Millis | None = None
 
     def heard(self, peer: PeerId, names: Iterable[RecordName], peer_map: PeerMap, now: Millis) -> None:
@@ -76,6 +78,7 @@ class Pulls:
 
     def link_down(self, peer: PeerId) -> None:
         """Ask a link no more."""
+        self._owed.link_down(peer)
         for entry in self._wanted.values():
             if peer in entry.announcers:
                 entry.announcers.remove(peer)
@@ -84,17 +87,15 @@ class Pulls:
         """Return when `due` next has work."""
         return self._next
 
-    def due(self, now: Millis) -> tuple[dict[PeerId, list[RecordName]], list[PeerId]]:
-        """Return what to ask of whom now, and which neighbours were asked and sent nothing."""
+    def due(self, now: Millis) -> dict[PeerId, list[RecordName]]:
+        """Return what to ask of whom now; count what was asked long ago and has not come."""
+        self._owed.judge(now)
         asks: dict[PeerId, list[RecordName]] = {}
-        silent: list[PeerId] = []
         if self._next is None or now < self._next:
-            return asks, silent
+            return asks
         for prefix, entry in list(self._wanted.items()):
             if entry.due > now:
                 continue
-            if entry.asked is not None:
-                silent.append(entry.asked)
             if not entry.announcers:
                 del self._wanted[prefix]
                 self._release(entry)
@@ -102,8 +103,18 @@ class Pulls:
             entry.asked = entry.announcers.pop(0)
             entry.due = Millis(now + PULL_AGAIN)
             asks.setdefault(entry.asked, []).append(entry.name)
+        for peer, names in asks.items():
+            self._owed.asked(peer, names, now)
         self._next = min((entry.due for entry in self._wanted.values()), default=None)
-        return asks, sorted(set(silent))
+        return asks
+
+    def answered(self, peer: PeerId, raws: Iterable[bytes]) -> int:
+        """Take what a neighbour sends, before `arrived`; return how many records are answers that others overtook."""
+        return self._owed.answered(peer, raws, self._wanted)
+
+    def conduct(self, peer: PeerId) -> tuple[int, int]:
+        """Return how many answers of a neighbour others overtook, and how many records it named and kept back."""
+        return self._owed.conduct(peer)
 
     def __len__(self) -> int:
         """Return how many records are waited for."""

@@ -51,6 +51,9 @@ though it has them."""
 EAGER_ENOUGH = 3
 """Eager links from which on a further link begins lazy, if its other end has as many links on the map."""
 
+CROSSING = Millis(30_000)
+"""How old news may be that a neighbour does not know yet, or that cross what it sends: a busy one is seconds behind."""
+
 LAZY_AFTER = 3
 """A link turns lazy when repetitions outweigh news by this many (news count double)."""
 
@@ -60,6 +63,10 @@ class _Link:
     side: int
     """0 or 1, the other at the other end: names of origins whose last bit is this one are told here first."""
     eager: bool = True
+    lazy_since: Millis | None = None
+    """When the first batch came after the link had turned lazy, or the other end was reminded; None while eager."""
+    reminded: bool = False
+    """Whether the other end was told twice that the link is lazy: turns that cross can leave its ends at odds."""
     score: int = 0
     news: int = 0
     wasted: int = 0
@@ -163,14 +170,26 @@ class Spread:
                 if seq is not None and record_name(origin[:PREFIX_BYTES], seq) in told:
                     del link.push[origin]
 
-    def judged(self, peer: PeerId, *, news: int, repeats: int, stale: int = 0) -> list[ToPeer]:
-        """Count what a batch brought; turn the link lazy when it keeps repeating what came by others."""
+    def judged(self, peer: PeerId, *, news: int, repeats: int, outdated: int, now: Millis) -> list[ToPeer]:
+        """Count what a batch brought; turn the link lazy when it keeps repeating what came by others.
+
+        `outdated` are older than a record that all have had for CROSSING. Repetitions over a link that has been lazy
+        for as long remind the other end of it; those that come CROSSING after that are waste.
+        """
         link = self._links.get(peer)
         if link is None:
             return []
+        if link.eager:
+            link.lazy_since = None
+        elif link.lazy_since is None:
+            link.lazy_since, link.reminded = now, False
+        settled = not self.healing and link.lazy_since is not None and now - link.lazy_since >= CROSSING
         link.news += news
-        link.wasted += stale if link.eager or self.healing else stale + repeats
+        link.wasted += outdated + (repeats if settled and link.reminded else 0)
         link.score = max(0, link.score + repeats - 2 * news)
+        if settled and repeats and not link.reminded:
+            link.lazy_since, link.reminded = now, True
+            return [_want(peer, RecordsWant(Turn.LAZY, ()))]
         if not link.eager or link.score < LAZY_AFTER:
             return []
         self._turn_lazy(link)
@@ -189,6 +208,7 @@ class Spread:
             self._turn_lazy(link)
         else:
             link.eager = True
+            link.lazy_since = None
             link.score = 0
 
     def ask(self, peer: PeerId, names: Iterable[RecordName]) -> list[ToPeer]:

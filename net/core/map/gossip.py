@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence, Set
 from random import Random
 
-from chain.primitives.errors import Penalty, RemoteError
+from chain.primitives.errors import RemoteError
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Hash32, Millis
 from net.core.effects import Alarm, MapEvent, Priority
@@ -14,7 +14,7 @@ from net.core.map._interest import Interest
 from net.core.map._origins import Origins
 from net.core.map._pulls import Pulls
 from net.core.map._recent import Names, Seen
-from net.core.map._spread import Spread, record_frames
+from net.core.map._spread import CROSSING, Spread, record_frames
 from net.core.map.checks import Checks
 from net.core.map.effects import MapEffect, Untold
 from net.core.map.horizon import NO_FINGERPRINT, Horizon
@@ -81,7 +81,7 @@ class Gossip:
         self._seen = Seen(entropy(16))
         self._origins = Origins()
         self._names = Names()
-        self._pulls = Pulls()
+        self.pulls = Pulls()
         self.spread = Spread(identity.peer, archive.get, peer_map.seq)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
@@ -90,6 +90,7 @@ class Gossip:
         self._sweep_at: Millis | None = None
         self._refused: dict[Refusal, int] = {}
         self._applied = self._repeated = self._signatures = self._proofs = self._signed = self._expelled = 0
+        self._outdated = 0
 
     # --- links -----------------------------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class Gossip:
     def link_down(self, peer: PeerId, now: Millis) -> None:
         """Forget a link."""
         self.spread.remove(peer)
-        self._pulls.link_down(peer)
+        self.pulls.link_down(peer)
 
     # --- what neighbours send --------------------------------------------------------------------------------------
 
@@ -138,12 +139,12 @@ class Gossip:
     def _have(self, peer: PeerId, names: list[RecordName], now: Millis) -> None:
         self.spread.heard(peer, names)
         unknown = [name for name in self._names.unknown(names) if self.map.admits(name_prefix(name))]
-        self._pulls.heard(peer, unknown, self.map, now)
+        self.pulls.heard(peer, unknown, self.map, now)
 
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
-        repeats, stale = self._repeated, self._refused.get(Refusal.STALE, 0)
+        repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, raws)
         for raw in raws:
             digest = self._seen.digest(raw)
             if digest in self._seen:
@@ -154,9 +155,8 @@ class Gossip:
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
-        news, again = self._applied - applied, self._repeated - repeats
-        stale = self._refused.get(Refusal.STALE, 0) - stale
-        effects += self.spread.judged(peer, news=news, repeats=again, stale=stale)
+        news, again, outdated = self._applied - applied, self._repeated - repeats - late, self._outdated - outdated
+        effects += self.spread.judged(peer, news=news, repeats=max(0, again), outdated=outdated, now=now)
         if self._signatures > signatures or self._proofs > proofs:
             effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
         return effects
@@ -175,12 +175,13 @@ class Gossip:
             raise Forged("a record of another network")
         if record.peer == self._me:
             return self._take_own(record, raw, digest, now)
-        self._pulls.arrived(record.peer)
+        self.pulls.arrived(record.peer)
         reason = self.map.refusal(record, now)
         if reason in (Refusal.DUPLICATE, Refusal.BORN):
             return self._take_twin(peer, record, raw, digest, now)
         if reason is not None:
             self._refused[reason] = self._refused.get(reason, 0) + 1
+            self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
             held = self._archive.get(record.peer)
             if reason is Refusal.STALE and peer == record.peer and held is not None:
                 return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
@@ -270,7 +271,7 @@ class Gossip:
         if at_once:
             self._require_signature(record)
             self._require_proof(record)
-        self._pulls.arrived(origin)
+        self.pulls.arrived(origin)
         outcome = self.map.apply(record, now, checked=at_once)
         self._applied += 1
         self._archive.put(origin, raw)
@@ -439,7 +440,7 @@ class Gossip:
         """Return when `tick` next has work."""
         return soonest(
             self.spread.deadline(),
-            self._pulls.deadline(),
+            self.pulls.deadline(),
             self._origins.deadline(),
             self._own.deadline(),
             self.backlog.deadline(),
@@ -457,10 +458,8 @@ class Gossip:
                 effects += self._accept(held.record, held.raw, held.sender, now)
             except RemoteError as error:
                 effects.append(Fault(held.sender, error.penalty, str(error)))
-        asks, silent = self._pulls.due(now)
-        for peer, names in asks.items():
+        for peer, names in self.pulls.due(now).items():
             effects += self.spread.ask(peer, names)
-        effects += [Fault(peer, Penalty.STRIKE, "names records it does not send") for peer in silent]
         effects += self.backlog.tick(now)
         if self._sweep_at is not None and now >= self._sweep_at:
             effects += self._sweep(now)

@@ -1,0 +1,78 @@
+"""What neighbours were asked for and owe: who keeps back the records it names, and who is only slow (DESIGN 3.3).
+
+The next announcer of a record is asked within seconds, whoever is slow; to wait longer before a silence is held
+against a neighbour costs nothing. An answer within PATIENCE is an answer, also when another was faster.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from chain.primitives.peer import PREFIX_BYTES, PeerId
+from chain.primitives.units import Millis
+from net.core.wire.gossip import RecordName, name_prefix
+from net.core.wire.record import origin_of
+
+PATIENCE = Millis(30_000)
+"""How long the first asked record may take; as long as a published message (`relay.conduct`). A busy Raspberry Pi holds
+frames for seconds."""
+
+PER_RECORD = Millis(40)
+"""And how much longer each further one: a neighbour that shares its 100 kB/s of records among twelve links sends one of
+300 bytes in this time."""
+
+OWED_MAX = 2_048
+"""Records remembered of one neighbour; the oldest is forgotten and then counts as nothing."""
+
+
+@dataclass(slots=True)
+class _Neighbour:
+    until: OrderedDict[bytes, Millis] = field(default_factory=OrderedDict)
+    """When the patience with a record ends, by its origin's prefix."""
+    late: int = 0
+    stalled: int = 0
+
+
+class Owed:
+    """One account a neighbour, from the first question to the end of its link. Mutable: changed by `Pulls` alone."""
+
+    def __init__(self) -> None:
+        self._neighbours: dict[PeerId, _Neighbour] = {}
+
+    def asked(self, peer: PeerId, names: Iterable[RecordName], now: Millis) -> None:
+        """Note what a neighbour that had named these records was asked for; a question repeated starts no new wait."""
+        one = self._neighbours.setdefault(peer, _Neighbour())
+        for name in names:
+            one.until.setdefault(name_prefix(name), Millis(now + PATIENCE + PER_RECORD * len(one.until)))
+            if len(one.until) > OWED_MAX:
+                one.until.popitem(last=False)
+
+    def answered(self, peer: PeerId, raws: Iterable[bytes], waited: Iterable[bytes]) -> int:
+        """Take records that a neighbour sent; return how many of them it owed though another had been faster.
+
+        `waited` holds the prefixes of the records that have not come by any way.
+        """
+        one = self._neighbours.get(peer)
+        if one is None or not one.until:
+            return 0
+        prefixes = [origin_of(raw)[:PREFIX_BYTES] for raw in raws]
+        came = [prefix for prefix in prefixes if one.until.pop(prefix, None) is not None]
+        late = len(set(came).difference(waited))
+        one.late += late
+        return late
+
+    def link_down(self, peer: PeerId) -> None:
+        """Forget a neighbour that is gone: it owes nothing any more."""
+        self._neighbours.pop(peer, None)
+
+    def judge(self, now: Millis) -> None:
+        """Count what has not come within the patience."""
+        for one in self._neighbours.values():
+            while one.until and next(iter(one.until.values())) <= now:
+                one.until.popitem(last=False)
+                one.stalled += 1
+
+    def conduct(self, peer: PeerId) -> tuple[int, int]:
+        """Return how many records a neighbour sent after another had, and how many it named and kept back."""
+        one = self._neighbours.get(peer)
+        return (0, 0) if one is None else (one.late, one.stalled)

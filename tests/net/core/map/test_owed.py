@@ -1,0 +1,123 @@
+"""What neighbours owe: an honest slow one's answers, a staller's silence, and how much is remembered of either."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chain.primitives.peer import PREFIX_BYTES
+from chain.primitives.units import Millis
+from net.core.map._owed import OWED_MAX, PATIENCE, PER_RECORD, Owed
+from net.core.map._pulls import ANNOUNCERS_MAX, PULL_AFTER, PULL_AGAIN
+from net.core.wire.frame import FrameKind
+from net.core.wire.gossip import RecordName, encode_have, record_name
+from net.core.wire.record import encode_record
+from tests.helpers.gossip_node import A, B, C, faults, frames, give, node
+from tests.helpers.map_world import START, identity, record
+
+NEWS = record(identity(5))
+NAME = record_name(NEWS.peer[:PREFIX_BYTES], NEWS.seq)
+
+
+def names(count: int) -> list[RecordName]:
+    return [record_name(number.to_bytes(PREFIX_BYTES, "big"), 1) for number in range(count)]
+
+
+def test_an_answer_that_another_overtook_is_an_answer() -> None:
+    one = node(A, B)
+    for sender in (A, B):
+        one.gossip.receive(sender, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
+    one.gossip.tick(Millis(START + PULL_AFTER))
+    effects = one.gossip.tick(Millis(START + PULL_AFTER + PULL_AGAIN))
+    assert [frame.peer for frame in frames(effects, FrameKind.RECORDS_WANT)] == [B]
+    give(one, B, NEWS, now=START + 5_000)
+    before = one.gossip.spread.conduct(A)
+    effects = give(one, A, NEWS, now=START + 20_000)
+    assert frames(effects, FrameKind.RECORDS_WANT) == [], "nothing turns the link lazy"
+    one.gossip.tick(Millis(START + 10 * PATIENCE))
+    assert one.gossip.pulls.conduct(A) == (1, 0)
+    assert one.gossip.pulls.conduct(B) == (0, 0)
+    assert one.gossip.spread.conduct(A) == before
+
+
+def test_silence_counts_after_the_patience_and_costs_no_strike() -> None:
+    one = node(A)
+    one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
+    asked = START + PULL_AFTER
+    one.gossip.tick(Millis(asked))
+    assert faults(one.gossip.tick(Millis(asked + PATIENCE - 1))) == []
+    assert one.gossip.pulls.conduct(A) == (0, 0)
+    assert faults(one.gossip.tick(Millis(asked + PATIENCE))) == []
+    assert one.gossip.pulls.conduct(A) == (0, 1)
+
+
+def test_whose_link_is_gone_owes_nothing() -> None:
+    one = node(A)
+    one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
+    one.gossip.tick(Millis(START + PULL_AFTER))
+    one.gossip.link_down(A, Millis(START + 5_000))
+    one.gossip.link_up(A, Millis(START + 6_000))
+    assert faults(one.gossip.tick(Millis(START + PULL_AFTER + PATIENCE))) == []
+    assert one.gossip.pulls.conduct(A) == (0, 0)
+
+
+def test_who_is_asked_for_much_has_time_for_it() -> None:
+    owed = Owed()
+    owed.asked(A, names(1_000), START)
+    owed.judge(Millis(START + PATIENCE + 499 * PER_RECORD))
+    assert owed.conduct(A) == (0, 500)
+    owed.judge(Millis(START + PATIENCE + 1_000 * PER_RECORD))
+    assert owed.conduct(A) == (0, 1_000)
+
+
+def test_what_is_owed_is_bounded_and_the_forgotten_counts_as_nothing() -> None:
+    owed = Owed()
+    for start in range(0, 4 * OWED_MAX, 256):
+        owed.asked(A, names(4 * OWED_MAX)[start : start + 256], START)
+        assert len(owed._neighbours[A].until) <= OWED_MAX
+    owed.asked(B, names(3), START)
+    owed.judge(Millis(START + PATIENCE + OWED_MAX * PER_RECORD))
+    assert owed.conduct(A) == (0, OWED_MAX)
+    assert owed.conduct(B) == (0, 3)
+    owed.link_down(A)
+    assert list(owed._neighbours) == [B]
+
+
+def test_a_question_repeated_waits_no_longer() -> None:
+    owed = Owed()
+    for step in range(10):
+        owed.asked(A, names(1), Millis(START + 3_000 * step))
+    owed.judge(Millis(START + PATIENCE))
+    assert owed.conduct(A) == (0, 1)
+
+
+def test_announcers_of_one_record_are_bounded_and_asked_in_turn() -> None:
+    peers = [identity(200 + number).peer for number in range(3 * ANNOUNCERS_MAX)]
+    one = node(*peers)
+    for peer in peers:
+        one.gossip.receive(peer, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
+    (entry,) = one.gossip.pulls._wanted.values()
+    assert entry.announcers == peers[:ANNOUNCERS_MAX]
+    asked = []
+    while (at := one.gossip.pulls.deadline()) is not None:
+        asked += [frame.peer for frame in frames(one.gossip.tick(at), FrameKind.RECORDS_WANT) if frame.peer in peers]
+    assert asked == peers[:ANNOUNCERS_MAX]
+    assert len(one.gossip.pulls) == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), st.integers(0, 40_000)), max_size=60))
+def test_every_record_asked_for_ends_as_answered_forgotten_or_kept_back(steps: list[tuple[int, int, int]]) -> None:
+    owed, now, asked, answered, raws = Owed(), int(START), 0, 0, [encode_record(record(identity(n))) for n in range(7)]
+    prefixes = [identity(n).peer[:PREFIX_BYTES] for n in range(7)]
+    for step, which, wait in steps:
+        now += wait
+        owed.judge(Millis(now))
+        before = set(owed._neighbours[C].until) if C in owed._neighbours else set()
+        if step < 2:
+            owed.asked(C, [record_name(prefixes[which], 1)], Millis(now))
+            asked += prefixes[which] not in before
+        else:
+            assert owed.answered(C, [raws[which]], []) == (prefixes[which] in before)
+            answered += prefixes[which] in before
+    late, stalled = owed.conduct(C)
+    waiting = len(owed._neighbours[C].until) if C in owed._neighbours else 0
+    assert late == answered
+    assert asked == answered + stalled + waiting

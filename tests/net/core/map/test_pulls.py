@@ -1,0 +1,63 @@
+"""Whom a node gives up over records it was told of: the one that keeps them back, not the one that is slow."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.neighbours import grown, run
+from chain.primitives.peer import PREFIX_BYTES
+from chain.primitives.units import Millis
+from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
+from net.core.overlay.annoyance import JUDGE_EVERY, Annoyance, Deeds
+from net.core.wire.frame import FrameKind
+from net.core.wire.gossip import RecordName, decode_want, encode_have, record_name
+from net.sim.scenarios.growth import settings
+from tests.helpers.gossip_node import A, B, frames, give, node
+from tests.helpers.map_world import START, identity, record
+
+SPARSE = replace(settings(), own_core=3, own_max=4, own_young=4, links=6)
+"""Few links of each node: a record takes several hops."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("late", [None, 2_000, 10_000, 25_000])
+def test_who_sends_nothing_it_names_is_annoying_within_ten_minutes_and_who_is_late_never(late: int | None) -> None:
+    """Every 10 s neighbour A names a new record first, B at once after it; B sends it when asked, A `late` or never."""
+    one, annoyance, named = node(A, B), Annoyance(), []
+    answers: list[tuple[int, int]] = []
+    asked: set[int] = set()
+    numbers: dict[RecordName, int] = {}
+    for second in range(600):
+        now = Millis(START + second * 1_000)
+        if second % 10 == 0:
+            name = record_name(identity(1_000 + second).peer[:PREFIX_BYTES], START)
+            numbers[name] = 1_000 + second
+            for sender in (A, B):
+                one.gossip.receive(sender, FrameKind.RECORDS_HAVE, encode_have([name]), now)
+        for frame in frames(one.gossip.tick(now), FrameKind.RECORDS_WANT):
+            for name in decode_want(frame.body).names:
+                number = numbers[name]
+                if frame.peer == B:
+                    give(one, B, record(identity(number)), now=now)
+                else:
+                    asked.add(number)
+                    answers += [(now + late, number)] if late is not None else []
+        for at, number in [answer for answer in answers if answer[0] <= now]:
+            answers.remove((at, number))
+            give(one, A, record(identity(number)), now=now)
+        if second and second * 1_000 % JUDGE_EVERY == 0:
+            news, outdated = one.gossip.spread.conduct(A)
+            overtaken, kept_back = one.gossip.pulls.conduct(A)
+            deeds = Deeds(useful=news + overtaken, outdated=outdated, stalled=kept_back)
+            named += [second] if annoyance.judge({A: deeds}, now) is not None else []
+    assert PULL_AFTER + PULL_AGAIN < 10_000
+    assert len(asked) == 60
+    assert bool(named) == (late is None)
+    assert not named or named[0] <= 300
+
+
+@pytest.mark.slow
+def test_slow_nodes_keep_their_neighbours() -> None:
+    found = run(grown(2, 12, SPARSE), slow=4, stallers=0, minutes=6)
+    assert found.false == 0
+    assert found.kept_back == 0
