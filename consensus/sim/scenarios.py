@@ -186,7 +186,7 @@ SCENARIOS: dict[str, Scenario] = {
     "withholding": Scenario(
         withholding, 1_000_000, "early start on an own unripe block and late release, without stake"
     ),
-    "withholding-staked": Scenario(withholding_staked, 500_000, "the same among stakers, and with private tickets"),
+    "withholding-staked": Scenario(withholding_staked, 80_000, "withholding among stakers, and with private tickets"),
     "mix-grinding": Scenario(mix_grinding, 10_000, "tickets given up to choose a later seed (size: epochs)"),
     "deviations": Scenario(_early, 6_000, "one miner of a network with delays releases late or keeps its tickets"),
     "grab": Scenario(grab, 200, "one hash per block; a chain of minimal hashes over a day's stall (size: runs)"),
