@@ -6,6 +6,7 @@ import numpy as np
 
 from net.sim.arrays.network import Ints, Network
 from net.sim.arrays.rules import Rules
+from net.sim.arrays.turnover import News, end_the_oldest, follow, reseed, spare
 
 STEPS = 10
 """Steps of a round: one a minute at rounds of ten."""
@@ -14,23 +15,36 @@ FIRST_STEPS = 60
 """Steps until a whole network that begins without a link has filled its slots."""
 
 
-def fill(network: Network, now: int, steps: int, *, silent: int = 0) -> None:
-    """Open links, one a step and peer, until all have what they want or the steps are over.
+def fill(network: Network, now: int, steps: int, *, silent: int = 0, first: int | None = None) -> None:
+    """Open links, one a step and peer, and hand spare ones back.
 
-    The first `silent` peers open none: their links are opened otherwise.
+    The first `silent` peers do neither: their links are opened otherwise. A step is a minute, the first of them
+    `first`. Without it no time passes, and all is over when everyone has what it wants.
     """
     network.look()
     seen = made = 0
-    for _ in range(steps):
+    for step in range(steps):
+        if first is not None:
+            network.minute = first + step
+        spare(network, silent=silent)
         wanted = network.wanted(now)
         wanted[:silent] = 0
         rows = np.flatnonzero(wanted)
-        if not len(rows):
+        if not len(rows) and first is None:
             return
         if made - seen > len(network) // 10:
             network.look()
             seen = made
         made += network.open_links(rows, now)
+
+
+def live(network: Network, news: News, now: int, *, silent: int = 0) -> None:
+    """Let a round pass for those who are there: links open, are handed back, drawn anew and follow the hash."""
+    network.hand_back(now)
+    reseed(network, now, silent=silent)
+    end_the_oldest(network, now, silent=silent)
+    fill(network, now, STEPS, silent=silent, first=now * STEPS)
+    follow(network, news, now, silent=silent)
 
 
 def replace(network: Network, rows: Ints, now: int, *, aged: bool = False) -> None:
@@ -41,17 +55,22 @@ def replace(network: Network, rows: Ints, now: int, *, aged: bool = False) -> No
     network.born[rows] = now - age.astype(np.int32)
 
 
-def grown(peers: int, rules: Rules, seed: int, *, batch: int, rounds: int = 0) -> Network:
+def grown(
+    peers: int, rules: Rules, seed: int, *, batch: int, batch_ms: int = 1_000, rounds: int = 0, minutes: int = 0
+) -> Network:
     """Return a network that grew by `batch` peers at a time, as in the exact simulator's growth: within one round, all
-    still young. Then `rounds` pass without anyone leaving: the young hand back."""
+    still young; a batch joins within `batch_ms`. Then `rounds` and `minutes` pass without anyone leaving: the
+    young hand back."""
     network = Network(peers, rules, np.random.default_rng(seed))
     network.present[:] = False
-    for first in range(0, peers, batch):
+    for number, first in enumerate(range(0, peers, batch)):
         network.present[first : first + batch] = True
+        network.minute = number * batch_ms // 60_000
         fill(network, 0, STEPS)
+    news = News(network)
     for now in range(1, rounds + 1):
-        network.hand_back(now)
-        fill(network, now, STEPS)
+        live(network, news, now)
+    fill(network, rounds, minutes, first=network.minute + 1)
     return network
 
 
@@ -60,17 +79,23 @@ def steady(
 ) -> Network:
     """Return a network in which peers have come and gone for `sessions` mean session lengths, the lengths exponential.
 
-    Whoever leaves is replaced by a new id in the same round. `progress` hears the share that is done.
+    Whoever leaves is replaced by a new id in the same round. What is counted (records, moves, refusals, evictions) are
+    those of the last mean session. `progress` hears the share that is done.
     """
     network = Network(peers, rules, np.random.default_rng(seed))
     replace(network, np.arange(peers), 0, aged=True)
-    fill(network, 0, FIRST_STEPS)
+    fill(network, 0, FIRST_STEPS, first=-FIRST_STEPS)
+    news = News(network)
+    news.gather(0)
     leaving = 1 - np.exp(-1 / rules.mean_session)
     rounds = round(sessions * rules.mean_session)
     for now in range(1, rounds + 1):
-        replace(network, np.flatnonzero(network.rng.random(peers) < leaving), now)
-        network.hand_back(now)
-        fill(network, now, STEPS)
+        if now == max(1, rounds + 1 - round(rules.mean_session)):
+            network.records = network.moved = network.refused = network.evicted = 0
+        gone = np.flatnonzero(network.rng.random(peers) < leaving)
+        replace(network, gone, now)
+        news.forget(gone)
+        live(network, news, now)
         if progress is not None:
             progress(now / rounds)
     return network

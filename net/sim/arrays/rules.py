@@ -6,6 +6,7 @@ from net.core.config import MeshConfig
 from net.core.overlay.admission import PROTECTED
 from net.core.overlay.candidates import OVERLAP_MAX
 from net.core.overlay.slots import HAND_BACK_EVERY
+from net.core.overlay.turnover import SPARE_EVERY
 
 ROUND_MS = 600_000
 """Ten minutes, MIN_AGE: the age filter and the hour of youth then are whole rounds."""
@@ -44,6 +45,15 @@ class Rules:
     """Length of a round."""
     mean_session: float
     """Mean session of a peer, in rounds."""
+    reseed_rounds: int
+    """Rounds between two reseeds of one core slot of a peer; 0: never."""
+    follows: bool = True
+    """Whether slots go over to newcomers that their hash prefers."""
+    spare_minutes: int = 0
+    """Minutes in which one own link beyond the core is handed back while more than `links` are listed; 0: never."""
+    oldest_rounds: int = 0
+    """Rounds after which an own link is ended, one a round and peer, whatever the hash says; 0: never. No rule of the
+    nodes: rejected, and kept for the comparison in docs/decisions/slots-follow-their-hash.md."""
 
     @classmethod
     def of(cls, config: MeshConfig, round_ms: int) -> "Rules":
@@ -63,6 +73,8 @@ class Rules:
             min_age_rounds=-(-config.min_age // round_ms),
             round_ms=round_ms,
             mean_session=SESSION_MS / round_ms,
+            reseed_rounds=config.reseed // round_ms,
+            spare_minutes=SPARE_EVERY // 60_000,
         )
 
 

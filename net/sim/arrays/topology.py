@@ -34,6 +34,10 @@ class Outcome:
     """Requests that met a full peer."""
     evicted: int
     """Inbound links ended to make room."""
+    records: float
+    """Records that a peer signs in an hour because its links change; 0 where nobody comes or goes."""
+    moves: float
+    """Own links of a peer that go over to a newcomer in an hour."""
     third: Crash
     half: Crash
     sybils: tuple[SybilShare, ...]
@@ -75,6 +79,8 @@ class Outcome:
             ("mean degree", f"{ours.mean_degree:.3f}", f"{twin.mean_degree:.3f}", ""),
             ("degrees", f"{ours.least_degree} to {ours.greatest_degree}", "", ""),
             ("components", str(ours.components), str(twin.components), ""),
+            ("records an hour and peer", f"{self.records:.2f}", "", ""),
+            ("moves an hour and peer", f"{self.moves:.3f}", "", ""),
             ("ideal tree, mean path", f"{self.ideal_path:.3f}", "", f"{ours.mean_path / self.ideal_path:.3f}"),
         ]
         lines = [f"{name:<30}{left:>14}{middle:>14}{right:>10}" for name, left, middle, right in rows]
@@ -126,6 +132,7 @@ def run(
     part("crashes")
     sybils = tuple(sybil_share(peers, rules, seed, share=share, sessions=sessions) for share in sybil_shares)
     part("sybils")
+    hours = peers * min(1.0, sessions) * rules.mean_session * rules.round_ms / 3_600_000
     return Outcome(
         peers=peers,
         seed=seed,
@@ -135,6 +142,8 @@ def run(
         ideal_path=ideal_path(peers, rules.links),
         refused=network.refused,
         evicted=network.evicted,
+        records=network.records / hours if sessions else 0.0,
+        moves=network.moved / hours if sessions else 0.0,
         third=third,
         half=half,
         sybils=sybils,

@@ -65,7 +65,6 @@ def test_slots_follow_their_hash_to_newcomers_and_extras_go_back() -> None:
         slots = [link.moved_slot for link in own(node)]
         assert len(set(slots)) == len(slots), "one slot, one link"
         assert len(own(node)) >= CONFIG.own_core
-        assert len(node.mesh._parts.overlay.links.listed()) <= CONFIG.links or len(own(node)) <= CONFIG.own_core + 1
     assert sum(ended(node, "handed back") for node in nodes) > 0
     assert sum(ended(node, "moved on") for node in nodes) == sum(moved(node) for node in nodes)
 

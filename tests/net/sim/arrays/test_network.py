@@ -30,6 +30,7 @@ def test_the_numbers_are_those_of_the_settings() -> None:
     assert (RULES.own_core, RULES.own_max, RULES.own_young, RULES.links) == (6, 8, 12, 12)
     assert (RULES.cap, RULES.inbound, RULES.overlap) == (24, 14, 1)
     assert (RULES.young_rounds, RULES.min_age_rounds) == (5, 1)
+    assert (RULES.reseed_rounds, RULES.spare_minutes) == (144, 5)
 
 
 @given(st.integers(min_value=2, max_value=120), st.integers(min_value=0, max_value=1 << 30))
@@ -50,7 +51,7 @@ def test_churn_keeps_the_rules_and_everyone_linked() -> None:
     network = steady(1_000, RULES, 3, sessions=1.0)
     check(network, 48)
     assert int(network.listed().min()) >= RULES.own_core
-    assert (network.born[network.wanted(48) > 0] == 48).all(), "only who came a moment ago still opens links"
+    assert int(network.wanted(48)[network.born < 48].max()) <= 3, "only who came a moment ago still opens many links"
 
 
 def test_the_young_hand_back_what_their_age_does_not_allow() -> None:
@@ -63,7 +64,7 @@ def test_the_young_hand_back_what_their_age_does_not_allow() -> None:
 
 def test_a_full_network_makes_room_for_a_newcomer_by_eviction() -> None:
     rules = Rules(2, 2, 2, 2, cap=4, inbound=2, overlap=9, protected=0, pending=4, young_rounds=0,
-                  min_age_rounds=0, round_ms=1, mean_session=1.0)  # fmt: skip
+                  min_age_rounds=0, round_ms=1, mean_session=1.0, reseed_rounds=0)  # fmt: skip
     network = Network(3, rules, np.random.default_rng(1))
     network.own[1, 0], network.made[1, 0] = 0, 1
     network.inbound[0] = 1

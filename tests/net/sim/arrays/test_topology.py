@@ -1,6 +1,7 @@
 """What a network of arrays shows: the spectrum of a random graph, survival of crashes, the price of Sybil ids."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,7 +47,25 @@ def test_sybils_among_peers_that_stay_pay_the_price_of_uniform_sampling() -> Non
 
 
 @pytest.mark.slow
-def test_churn_lets_ids_that_never_leave_gather_links() -> None:
-    calm = sybil_share(1_000, RULES, 1, share=0.30, sessions=0)
-    churned = sybil_share(1_000, RULES, 1, share=0.30, sessions=1.0)
-    assert churned.own > calm.own + 0.05
+def test_churn_lets_ids_that_never_leave_gather_links_unless_slots_follow_their_hash() -> None:
+    bare = replace(RULES, follows=False, spare_minutes=0)
+    calm, kept, followed = (
+        sybil_share(1_000, rules, 1, share=0.30, sessions=sessions).own
+        for rules, sessions in ((RULES, 0), (bare, 1.5), (RULES, 1.5))
+    )
+    assert kept > calm + 0.10
+    assert followed < calm + 0.05
+
+
+@pytest.mark.slow
+def test_ids_that_come_and_go_gain_little() -> None:
+    stays, comes = (sybil_share(800, RULES, 1, share=0.30, sessions=1.0, idle_below=below) for below in (0, 4))
+    assert comes.ids > 2 * stays.ids
+    assert comes.own < stays.own + 0.08
+
+
+@pytest.mark.slow
+def test_the_mean_degree_under_churn_is_that_of_the_plan() -> None:
+    network = steady(1_500, RULES, 2, sessions=1.5)
+    assert float(network.listed().mean()) <= 13.6
+    assert network.moved
