@@ -1,13 +1,16 @@
 """The array model beside the exact simulator: degree distribution, path and spectrum of the same growth.
 
-`python -m bench.array_model [--peers N] [--seed S]` lets N peers join the exact simulator 100 ms apart, reads its links
-30 s after the last, and compares them with the mean of RUNS networks that the array model grew by BATCH peers at a
-time. Fails when mean degree, mean path or lambda2 differ by more than TOLERANCE. 250 peers take two minutes.
+`python -m bench.array_model [--peers N] [--seed S] [--load WORLD]` lets N peers join the exact simulator 100 ms apart,
+reads its links 30 s after the last, and compares them with the mean of RUNS networks that the array model grew by as
+many peers a second. Fails when mean degree, mean path or lambda2 differ by more than TOLERANCE. 250 peers take two
+minutes. With `--load` a world that `mappemonde simulate growth --save` wrote takes the place of the exact run, and the
+model grows as fast and rests as long as that world did: 1,000 and 2,500 peers are compared so.
 """
 
 import argparse
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from time import process_time
 
 import numpy as np
@@ -15,8 +18,9 @@ from scipy.sparse import csr_array
 
 from net.sim.arrays.graph import Shape, measure
 from net.sim.arrays.life import grown
-from net.sim.arrays.rules import mainnet_rules
+from net.sim.arrays.rules import Rules, mainnet_rules
 from net.sim.measures import true_links
+from net.sim.saved import load
 from net.sim.scenarios.growth import build
 from net.sim.world import World
 
@@ -26,8 +30,8 @@ JOIN_EVERY = 100
 SETTLE = 30_000
 """Virtual ms after the last join."""
 
-BATCH = 10
-"""Peers of the model that join without seeing each other: those of one virtual second, what a link's set-up takes."""
+BATCH_MS = 1_000
+"""Peers of the model that join within this time do not see each other: what a link's set-up takes."""
 
 RUNS = 8
 
@@ -38,15 +42,47 @@ leaves out: requests under way while a peer fills up, and moves held back for a 
 COMPARED = ("mean_degree", "mean_path", "lambda2")
 
 
-def exact(peers: int, seed: int) -> "csr_array":
-    """Return the links of the exact simulator."""
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """A network that the exact simulator grew."""
+
+    links: "csr_array"
+    join_every: float
+    """Mean virtual ms between joins."""
+    rested: int
+    """Virtual ms since the last join."""
+
+
+def exact(peers: int, seed: int) -> Grown:
+    """Let the exact simulator grow a network."""
     world = World(seed)
-    nodes = build(world, peers, join_every=JOIN_EVERY)
+    build(world, peers, join_every=JOIN_EVERY)
     world.run_for(peers * JOIN_EVERY + SETTLE)
+    return read(world)
+
+
+def read(world: World) -> Grown:
+    """Return the links of a world's running nodes and the pace at which they joined, as their records tell it."""
+    nodes = [node for node in world.nodes if node.running]
     place = {node.peer: number for number, node in enumerate(nodes)}
     pairs = [(place[left], place[right]) for left, right in true_links(nodes)]
     ends = np.array(pairs + [(right, left) for left, right in pairs]).T
-    return csr_array((np.ones(len(ends[0]), dtype=np.int16), (ends[0], ends[1])), shape=(peers, peers))
+    born = [facts.born for node in nodes if (facts := node.mesh.view().facts(node.peer)) is not None]
+    return Grown(
+        links=csr_array((np.ones(len(ends[0]), dtype=np.int16), (ends[0], ends[1])), shape=(len(nodes), len(nodes))),
+        join_every=(max(born) - min(born)) / max(1, len(born) - 1),
+        rested=world.now - max(born),
+    )
+
+
+def modelled(truth: Grown, rules: Rules, seed: int) -> "csr_array":
+    """Return the links of a network that the array model grew at the same pace."""
+    peers = truth.links.shape[0]
+    batch = max(1, round(BATCH_MS / max(1.0, truth.join_every)))
+    rounds, rest = divmod(truth.rested, rules.round_ms)
+    batch_ms = round(batch * truth.join_every)
+    network = grown(peers, rules, seed, batch=batch, batch_ms=batch_ms, rounds=rounds, minutes=rest // 60_000)
+    return network.adjacency()
 
 
 def distribution(adjacency: "csr_array", cap: int) -> list[float]:
@@ -60,16 +96,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--peers", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--load", type=Path, help="a world of the exact simulator instead of its growth here")
     options = parser.parse_args()
     rules, rng = mainnet_rules(), np.random.default_rng(options.seed)
     begun = process_time()
-    truth = exact(options.peers, options.seed)
+    grew = exact(options.peers, options.seed) if options.load is None else read(load(options.load))
+    truth = grew.links
     spent = process_time() - begun
     begun = process_time()
-    models = [grown(options.peers, rules, options.seed + run, batch=BATCH).adjacency() for run in range(RUNS)]
+    models = [modelled(grew, rules, options.seed + run) for run in range(RUNS)]
     shapes = [measure(model, rng) for model in models]
     print(
-        f"{options.peers} peers: exact {spent:.1f} s CPU, {RUNS} networks of the model {process_time() - begun:.1f} s"
+        f"{truth.shape[0]} peers, one joined each {grew.join_every:.0f} ms, read {grew.rested / 1000:.0f} s after the "
+        f"last: exact {spent:.1f} s CPU, {RUNS} networks of the model {process_time() - begun:.1f} s"
     )
     reference = measure(truth, rng)
     worst = 0.0
