@@ -238,9 +238,21 @@ class Mesh:
             said = [Fault(peer, error.penalty, f"{kind.name}: {error}")]
         planned = self._deadline
         effects = self._do(said, now)
-        if kind is FrameKind.PONG or (kind is FrameKind.PING and len(effects) == 1):
-            self._deadline = planned  # half of all frames, and they move no deadline
+        if planned is not None:
+            self._deadline = self._replanned(kind, planned, effects)
         return effects
+
+    def _replanned(self, kind: FrameKind, planned: Millis, effects: list[Effect]) -> Millis | None:
+        """Return the deadline after a frame: most kinds bring few or none forward; a tick too early does no harm."""
+        if kind is FrameKind.PONG or kind is FrameKind.DIRECT_ACK or (kind is FrameKind.PING and len(effects) == 1):
+            return planned
+        if kind not in GOSSIP_KINDS:
+            return None
+        parts = self._parts
+        gossip, upkeep = parts.gossip.deadline(), parts.upkeep.deadline()
+        if gossip is not None and (moment := parts.clock.driver_time(gossip)) < planned:
+            planned = moment
+        return planned if upkeep is None or planned < upkeep else upkeep
 
     def _frame(self, link: Link, peer: PeerId, kind: FrameKind, body: bytes, now: Millis) -> Sequence[Said]:
         parts = self._parts
@@ -384,6 +396,7 @@ class Mesh:
             links_up=len(parts.overlay.links.listed()),
             links_lost=interpreter.lost,
             links_annoying=parts.overlay.replaced,
+            links_moved=parts.upkeep.moved,
             refusals=dict(parts.overlay.refusals),
             frames=self._traffic.statistics(),
             setup=parts.overlay.setup.statistics(),

@@ -20,7 +20,7 @@ ALL_SURVEY = 500
 
 SURVEYORS = 25
 """In larger ones, one peer in this many does: a survey takes 30 ms at 2,500 peers and no two maps are quite equal, so
-that surveys would cost more than all else. They lead to alarms and mending alone, which these stories do not tell of."""
+that surveys would cost more than all else. They lead to alarms and mending, which these stories do not tell of."""
 
 TOPIC = TopicSpec(1, "growth", 64 * 1024, Priority.BLOCK)
 
