@@ -63,6 +63,8 @@ class MeshStatistics:
     """Links that were up and ended."""
     links_annoying: int
     """Of them, those this node ended because the neighbour wasted its time."""
+    links_moved: int
+    """Of them, those whose own slot went over to a newcomer that its hash prefers."""
     refusals: Mapping[Refusal, int]
     """Refusals received over the mesh, by cause."""
     frames: Mapping[FrameKind, FrameCount]

@@ -23,8 +23,8 @@ FOLLOW_EVERY = Millis(60_000)
 through in less than MIN_AGE, for 15 ms of hashing a minute at 100,000 peers."""
 
 SPARE_EVERY = Millis(300_000)
-"""A node gives one own link that it has no need of back in this time. Under churn the mean degree is 13.40, 13.45 and 13.96
-with 1, 5 and 60 minutes, for 13.0, 12.5 and 11.0 records an hour and peer."""
+"""A node gives one own link that it has no need of back in this time. Under churn the mean degree is 13.40, 13.45 and
+13.96 with 1, 5 and 60 minutes, for 13.0, 12.5 and 11.0 records an hour and peer."""
 
 Pool = Callable[[Sequence[Link], Millis], list[PeerId]]
 """Given the own links: those that pass every filter, none relaxed."""

@@ -77,6 +77,11 @@ class Upkeep:
         overlay.choose_at = None
         return [*overlay.settle(out, now), Persist(ANCHORS_BLOB, overlay.anchors.snapshot())]
 
+    @property
+    def moved(self) -> int:
+        """Return how many own slots went over to a newcomer."""
+        return self._turnover.moved
+
     def deadline(self) -> Millis | None:
         """Return when `tick` has work next."""
         if self._stopped:

@@ -183,6 +183,7 @@ MESH = Group(
         gauge("links_up", "listed_links", "Listed links."),
         counter("links_lost", "lost_links", "Links that were up and ended."),
         counter("links_annoying", "annoying_links", "Links ended because the neighbour wasted this node's time."),
+        counter("links_moved", "moved_links", "Own links that went over to a newcomer."),
         counter("frames", "received_frames", "Frames received.", label="kind", member="frames_in"),
         counter("frames", "received_bytes", "Bytes of frames received.", label="kind", member="bytes_in"),
         counter("frames", "sent_frames", "Frames sent.", label="kind", member="frames_out"),

@@ -46,7 +46,7 @@ def ended(node: SimNode, reason: str) -> int:
 
 
 def moved(node: SimNode) -> int:
-    return node.mesh._parts.upkeep._turnover.moved
+    return node.mesh.statistics().links_moved
 
 
 @pytest.mark.slow
