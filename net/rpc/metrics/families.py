@@ -193,6 +193,7 @@ MESH = Group(
         counter("setup.called", "called_links", "Own rendezvous calls."),
         counter("setup.answered", "answered_links", "Offers of others that were answered."),
         counter("setup.glares", "glares", "Own offers withdrawn for the other side's."),
+        counter("setup.displaced", "displaced_links", "Slow set-ups whose place went to the next asker."),
         counter("setup.failed", "failed_links", "Set-ups that failed."),
         counter("courier.sent", "sent_direct_messages", "Own direct messages."),
         counter("courier.relayed", "relayed_direct_messages", "Direct messages relayed."),
