@@ -3,7 +3,8 @@
 `python -m tests.fuzz.atheris_decoders [NAME ...] [-- OPTIONS]` fuzzes the named decoders (all by default) until
 stopped: the first byte picks the decoder, the rest is its input. Anything but a message or `Malformed` is a crash, and
 the input is written down. atheris is no dependency: `pip install atheris`. With `--replay FILE ...` inputs are run
-once, without atheris, to see a crash again.
+once, without atheris, to see a crash again. `tests.fuzz.seeds` writes inputs to begin with; how both are run stands in
+docs/protocol/network.md, section 10.
 """
 
 import inspect
