@@ -85,13 +85,11 @@ class Linking:
                 insort(cells, row << 8 | low, key=lambda cell: self._rows.peer(cell >> 8))
                 self._edges.write(lister, cells)
 
-    def link(
-        self, row: int, links: Sequence[Link], at: Millis, events: list[MapEvent], *, alone: bool, waits: bool = True
-    ) -> None:
+    def link(self, row: int, links: Sequence[Link], at: Millis, events: list[MapEvent], *, alone: bool) -> None:
         """Bring the row's cells in line with `links`, confirm what the other ends list, cut what is listed no more.
 
-        `alone`: other ends' records may be read again for it; `waits`: links to peers not yet here wait for them.
-        Cells stand in the order of their targets' ids, as links do in a record.
+        `alone`: other ends' records may be read again for it. Cells stand in the order of their targets' ids, as links
+        do in a record.
         """
         rows, edges = self._rows, self._edges
         ids, flags = rows.id_view, rows.flags_view
@@ -116,7 +114,7 @@ class Linking:
                 before = 0
                 target = rows.by_prefix(prefix)
                 if target < 0 or not flags[target] & ALIVE:
-                    if not (waits and self._waiting.add(prefix, row, direction << 7 | rtt, rows.seq(row))):
+                    if not self._waiting.add(prefix, row, direction << 7 | rtt, rows.seq(row)):
                         missing = MISSING
                     continue
             key = target << 1 | direction

@@ -70,7 +70,8 @@ class _Link:
     score: int = 0
     news: int = 0
     wasted: int = 0
-    push: dict[PeerId, Millis] = field(default_factory=dict)
+    push: dict[PeerId, tuple[Millis, RecordName]] = field(default_factory=dict)
+    """Records to be sent whole: since when, and their names."""
     holds: set[RecordName] = field(default_factory=set)
     """What the other end has told, brought or been sent since the last flush of names: it need not be told."""
     held: set[RecordName] = field(default_factory=set)
@@ -80,12 +81,9 @@ class _Link:
 class Spread:
     """Outboxes of all links. The gossip machine alone changes it; `raw_of` gives the newest record of an origin."""
 
-    def __init__(
-        self, me: PeerId, raw_of: Callable[[PeerId], bytes | None], seq_of: Callable[[PeerId], Millis | None]
-    ) -> None:
+    def __init__(self, me: PeerId, raw_of: Callable[[PeerId], bytes | None]) -> None:
         self._me = me
         self._raw_of = raw_of
-        self._seq_of = seq_of
         self._links: dict[PeerId, _Link] = {}
         self._fresh: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
         """Names since the last flush by their prefixes, and by the side that tells them first."""
@@ -139,7 +137,7 @@ class Spread:
                 push = link.push
                 if origin in push:
                     del push[origin]
-                push[origin] = now
+                push[origin] = (now, name)
                 pushed = True
                 if len(push) > PUSH_MAX:
                     del push[next(iter(push))]
@@ -165,10 +163,8 @@ class Spread:
             link.holds.update(names)
         if link.push:
             told = set(names)
-            for origin in list(link.push):
-                seq = self._seq_of(origin)
-                if seq is not None and record_name(origin[:PREFIX_BYTES], seq) in told:
-                    del link.push[origin]
+            for origin in [origin for origin, (_, name) in link.push.items() if name in told]:
+                del link.push[origin]
 
     def judged(self, peer: PeerId, *, news: int, repeats: int, outdated: int, now: Millis) -> list[ToPeer]:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others.
@@ -266,7 +262,7 @@ class Spread:
         total = sum(len(raws[origin] or b"") for _, origin in waiting)
         if total > self._credit and not all_of_it:
             links = self._links
-            waiting.sort(key=lambda item: (self._rank(item[1]), -links[item[0]].push[item[1]]))
+            waiting.sort(key=lambda item: (self._rank(item[1]), -links[item[0]].push[item[1]][0]))
         batches: dict[PeerId, list[bytes]] = {}
         for peer, origin in waiting:
             raw = raws[origin]

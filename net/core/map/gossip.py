@@ -15,6 +15,7 @@ from net.core.map._origins import Origins
 from net.core.map._pulls import Pulls
 from net.core.map._recent import Names, Seen
 from net.core.map._spread import CROSSING, Spread, record_frames
+from net.core.map._unconfirmed import Unconfirmed
 from net.core.map.checks import Checks
 from net.core.map.effects import MapEffect, Untold
 from net.core.map.horizon import NO_FINGERPRINT, Horizon
@@ -82,11 +83,11 @@ class Gossip:
         self._origins = Origins()
         self._names = Names()
         self.pulls = Pulls()
-        self.spread = Spread(identity.peer, archive.get, peer_map.seq)
+        self.spread = Spread(identity.peer, archive.get)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
         self.spread.ranked_by(self._interest.rank)
-        self._unconfirmed: dict[PeerId, Millis] = {}
+        self._unconfirmed = Unconfirmed(identity.peer)
         self._sweep_at: Millis | None = None
         self._refused: dict[Refusal, int] = {}
         self._applied = self._repeated = self._signatures = self._proofs = self._signed = self._expelled = 0
@@ -228,13 +229,7 @@ class Gossip:
 
     def _seen_events(self, events: list[MapEvent], now: Millis) -> list[MapEffect]:
         """Keep the times of own unconfirmed links up to date."""
-        for event in events:
-            if self._me in (event.origin, event.target):
-                other = event.target if event.origin == self._me else event.origin
-                if event.connected:
-                    self._unconfirmed.pop(other, None)
-                elif other in self._own.links:
-                    self._unconfirmed[other] = now
+        self._unconfirmed.seen(events, self._own.links, now)
         return list(events)
 
     def take_ranged(
@@ -244,7 +239,7 @@ class Gossip:
 
         `span` bounds the first 8 bytes of their ids. Neighbours, candidates, route members and a random hundredth are
         checked at once, the rest in the background; one failure discards all that is unchecked of this sender. They
-        are not passed on: others have them.
+        are not passed on: others have them. Their links count from the next `settle` on.
         """
         effects: list[MapEffect] = []
         signatures, proofs = self._signatures, self._proofs
@@ -272,12 +267,16 @@ class Gossip:
             self._require_signature(record)
             self._require_proof(record)
         self.pulls.arrived(origin)
-        outcome = self.map.apply(record, now, checked=at_once)
+        outcome = self.map.apply(record, now, checked=at_once, settle_later=True, judged=True)
         self._applied += 1
         self._archive.put(origin, raw)
         if not at_once:
             self.backlog.add(origin, peer, now)
         return self._seen_events(outcome.events, now)
+
+    def settle(self, now: Millis) -> list[MapEffect]:
+        """Take up the links of the records that came in ranges; return those confirmed."""
+        return self._seen_events(self.map.settle(), now)
 
     # --- contradictions --------------------------------------------------------------------------------------------
 
@@ -360,8 +359,7 @@ class Gossip:
     def own_links_changed(self, links: Mapping[PeerId, OwnLink], now: Millis) -> None:
         """Take the listed links as they are now: signed and spread by `tick` when they have settled."""
         self._own.set_links(links, now, at_once=self.spread.healing)
-        for peer in [peer for peer in self._unconfirmed if peer not in links]:
-            del self._unconfirmed[peer]
+        self._unconfirmed.keep(links)
 
     def own_facts_changed(self, flags: Flags, uplink: int, tags: tuple[int, int, int], now: Millis) -> None:
         """Take what the node says about itself as it is now; the healing flag is among the flags."""
@@ -376,7 +374,7 @@ class Gossip:
 
         Past CONFIRM_TIMEOUT the overlay closes them (DESIGN section 3.2).
         """
-        return sorted(self._unconfirmed.items())
+        return self._unconfirmed.items()
 
     def _sign(self, now: Millis) -> list[MapEffect]:
         record, persists = self._own.sign(now, self._entropy(32))
@@ -389,9 +387,7 @@ class Gossip:
         events = self.map.apply(record, now).events
         self._archive.put(self._me, raw)
         self._offer(record, None, now)
-        for peer in self._own.links:
-            if not self.map.linked(self._me, peer):
-                self._unconfirmed.setdefault(peer, now)
+        self._unconfirmed.wait((peer for peer in self._own.links if not self.map.linked(self._me, peer)), now)
         return self._seen_events(events, now)
 
     def stop(self, now: Millis) -> list[MapEffect]:

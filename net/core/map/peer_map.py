@@ -126,8 +126,8 @@ class PeerMap:
     ) -> Applied:
         """Take a record whose signature and proof are valid (or, with `checked=False`, will be looked at later).
 
-        Returns the links confirmed or lost by it, or why it was refused; `now` is mesh time. With `settle_later` its
-        links to peers not yet on the map wait for `settle`: who applies a whole map at once must call it at the end.
+        Returns the links confirmed or lost by it, or why it was refused; `now` is mesh time. With `settle_later` the
+        links of a newcomer count from the next `settle` on: who applies a whole map at once must call it at the end.
         `judged`: the caller has just asked `refusal`, which said None.
         """
         reason = None if judged else self.refusal(record, now)
@@ -155,8 +155,8 @@ class PeerMap:
         self.fingerprint = (self.fingerprint + self._summand(peer, record.seq)) & _FINGERPRINT_MASK
         if fresh:
             self._linking.welcome(row, peer)
-        if settle_later:
-            self._linking.link(row, record.links, record.seq, events, alone=False, waits=False)
+        if settle_later and fresh:
+            rows.meta_view[row] |= MISSING if record.links else 0
         elif not (earlier and self._linking.change(row, earlier, record, events)):
             self._linking.link(row, record.links, record.seq, events, alone=True)
         self.version += 1
@@ -165,10 +165,10 @@ class PeerMap:
         return Applied(None, events)
 
     def settle(self) -> list[MapEvent]:
-        """Read every record again, once, that named peers unknown when it came; return the links confirmed by that.
+        """Take up the links of records applied with `settle_later`, each record read once; return those confirmed.
 
-        After a map was applied at once: half of the entries name peers that come later, and letting them wait one by
-        one would take more memory than the map, or a reading for every link.
+        After a map was applied at once: half of the entries would name peers that come later, and letting them wait one
+        by one would take more memory than the map, or a reading for every link.
         """
         rows = self._rows
         events: list[MapEvent] = []

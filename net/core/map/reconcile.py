@@ -57,6 +57,10 @@ ANSWER_TIMEOUT = Millis(15_000)
 ASK_CHUNK = 6
 """Ranges compared in one question: all of them then fit one answer, split."""
 
+SETTLE_AFTER = Millis(2_000)
+"""How long the links of fetched records wait for the rest of the map: they are taken up all at once, at half the cost
+of taking up each record's before the peers it names are there."""
+
 OPEN_QUESTIONS = 4
 """Questions of one comparison under way at once."""
 
@@ -130,6 +134,7 @@ class Reconciler:
         self._worked_at = Millis(0)
         self._compared = self._mended = 0
         self._witnessed = False
+        self._settle_at: Millis | None = None
         self._deadline: Millis | None = None
         self._stale = True
         """Whether `_deadline` is to be found anew: set by every method that changes what it depends on."""
@@ -221,6 +226,8 @@ class Reconciler:
                     tainted.source = tainted.session = None
                     tainted.low, tainted.fetched = tainted.range.low, False
             return [*effects, *self._work(now)]
+        if self._settle_at is None:
+            self._settle_at = Millis(now + SETTLE_AFTER)
         if answer.final:
             part.session = None
             if answer.rest is None:
@@ -229,7 +236,13 @@ class Reconciler:
                 part.low = answer.rest
             else:
                 return [*effects, Fault(peer, Penalty.BAN, "a map range that leads nowhere")]
+            if self.joined:
+                effects += self._settle(now)
         return [*effects, *self._work(now)]
+
+    def _settle(self, now: Millis) -> list[MapEffect]:
+        self._settle_at = None
+        return self._gossip.settle(now)
 
     def _busy(self, peer: PeerId, answer: Busy, now: Millis) -> list[MapEffect]:
         if peer in self._links:
@@ -351,6 +364,8 @@ class Reconciler:
     def _find_deadline(self) -> Millis | None:
         times = [Millis(part.asked_at + ANSWER_TIMEOUT) for part in self._parts if part.session is not None]
         times += [Millis(one.heard_at + ANSWER_TIMEOUT) for one in self._comparisons.values()]
+        if self._settle_at is not None:
+            times.append(self._settle_at)
         if not self.witnessed:
             times += [since for since in self._links.values() if since > self._worked_at]
         swept = self._serving.deadline()
@@ -366,7 +381,8 @@ class Reconciler:
             self._give_up(peer)
             if peer in self._links:
                 self._links[peer] = Millis(now + ANSWER_TIMEOUT)
-        return self._work(now)
+        settled = self._settle(now) if self._settle_at is not None and now >= self._settle_at else []
+        return [*settled, *self._work(now)]
 
 
 def _wants(part: _Part, peer: PeerId) -> bool:
