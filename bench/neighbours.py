@@ -132,7 +132,7 @@ def run(world: Loaded, *, slow: int, stallers: int, minutes: int, sign_every: in
                 false += reason in (["annoying"], ["banned"])
     lasted += [(world.now - at) / 60_000 for (_, name), at in up.items() if names[name].index in world.stallers]
     kept_back = sum(
-        node.mesh._parts.gossip.pulls.conduct(nodes[index].peer)[1] for node in honest for index in world.slow
+        node.mesh._parts.gossip.pulls.conduct(nodes[index].peer).kept_back for node in honest for index in world.slow
     )
     return Found(minutes / 1440 * len(honest), false, sorted(lasted), kept_back)
 

@@ -102,15 +102,17 @@ def assemble(
     def deeds(peer: PeerId) -> Deeds:
         tally = relay.conduct.of(peer)
         news, outdated = gossip.spread.conduct(peer)
-        late, kept_back = gossip.pulls.conduct(peer)
+        account = gossip.pulls.conduct(peer)
         answered, silent = requests.conduct(peer)
         return Deeds(
-            useful=tally.useful + news + late + answered,
+            useful=tally.useful + news + account.late + answered,
             repeated=tally.repeated,
             outdated=outdated,
             given=tally.given,
             echoed=tally.echoed,
-            stalled=tally.stalled + kept_back + silent,
+            stalled=tally.stalled + account.kept_back + silent,
+            handed=account.handed,
+            kept_back=account.kept_back,
         )
 
     around = Surroundings(

@@ -25,11 +25,24 @@ OWED_MAX = 2_048
 """Records remembered of one neighbour; the oldest is forgotten and then counts as nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one neighbour has done with the records it named and was asked for; grows only."""
+
+    late: int = 0
+    """Sent after another had."""
+    handed: int = 0
+    """Sent, the late ones too."""
+    kept_back: int = 0
+    """Not sent within the patience."""
+
+
 @dataclass(slots=True)
 class _Neighbour:
     until: OrderedDict[bytes, Millis] = field(default_factory=OrderedDict)
     """When the patience with a record ends, by its origin's prefix."""
     late: int = 0
+    handed: int = 0
     stalled: int = 0
 
 
@@ -59,6 +72,7 @@ class Owed:
         came = [prefix for prefix in prefixes if one.until.pop(prefix, None) is not None]
         late = len(set(came).difference(waited))
         one.late += late
+        one.handed += len(came)
         return late
 
     def link_down(self, peer: PeerId) -> None:
@@ -72,7 +86,7 @@ class Owed:
                 one.until.popitem(last=False)
                 one.stalled += 1
 
-    def conduct(self, peer: PeerId) -> tuple[int, int]:
-        """Return how many records a neighbour sent after another had, and how many it named and kept back."""
+    def conduct(self, peer: PeerId) -> Account:
+        """Return how a neighbour has kept to the names it told."""
         one = self._neighbours.get(peer)
-        return (0, 0) if one is None else (one.late, one.stalled)
+        return Account() if one is None else Account(one.late, one.handed, one.stalled)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
-from net.core.map._owed import Owed
+from net.core.map._owed import Account, Owed
 from net.core.map.peer_map import PeerMap
 from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 
@@ -112,8 +112,8 @@ class Pulls:
         """Take what a neighbour sends, before `arrived`; return how many records are answers that others overtook."""
         return self._owed.answered(peer, raws, self._wanted)
 
-    def conduct(self, peer: PeerId) -> tuple[int, int]:
-        """Return how many answers of a neighbour others overtook, and how many records it named and kept back."""
+    def conduct(self, peer: PeerId) -> Account:
+        """Return how a neighbour has kept to the names it told."""
         return self._owed.conduct(peer)
 
     def __len__(self) -> int:

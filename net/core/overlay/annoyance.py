@@ -6,7 +6,7 @@ One bad minute is chance: a neighbour is named after LEVEL_MAX bad judgements mo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
@@ -46,6 +46,10 @@ class Deeds:
     """Of them, those it pushed back."""
     stalled: int = 0
     """Things it announced or was asked for and did not send."""
+    handed: int = 0
+    """Records it named, was asked for, and sent."""
+    kept_back: int = 0
+    """Records it named, was asked for, and did not send; stand in `stalled` as well."""
 
     def since(self, before: "Deeds") -> "Deeds":
         """Return what was done after `before`."""
@@ -56,6 +60,8 @@ class Deeds:
             self.given - before.given,
             self.echoed - before.echoed,
             self.stalled - before.stalled,
+            self.handed - before.handed,
+            self.kept_back - before.kept_back,
         )
 
     def waste(self) -> int:
@@ -63,8 +69,12 @@ class Deeds:
         return self.outdated + (self.echoed if 4 * self.echoed > ECHO_QUARTERS * self.given else 0)
 
     def bad(self) -> bool:
-        """Tell whether waste prevails, or a fifth is bad will."""
-        return self.waste() > self.useful or WILL_WEIGHT * (self.stalled + self.repeated) > self.useful
+        """Tell whether waste prevails, or a fifth is bad will, or it keeps back most records that it names.
+
+        The last whatever else it does: who brings enough of use could else delay what it likes.
+        """
+        will = WILL_WEIGHT * (self.stalled + self.repeated)
+        return self.waste() > self.useful or will > self.useful or self.kept_back > self.handed
 
     def enough(self) -> bool:
         """Tell whether this is enough to judge by."""
@@ -97,7 +107,7 @@ class Annoyance:
         self._judged = {peer: self._judged.get(peer) or _Judged(Deeds()) for peer in deeds}
         for peer, judged in self._judged.items():
             done = deeds[peer].since(judged.deeds)
-            if min(done.useful, done.repeated, done.outdated, done.given, done.echoed, done.stalled) < 0:
+            if min(astuple(done)) < 0:
                 judged.deeds, judged.level = Deeds(), 0  # the link is another one than at the last judgement
             elif done.enough():
                 judged.level = min(LEVEL_MAX, judged.level + 1) if done.bad() else max(0, judged.level - 1)

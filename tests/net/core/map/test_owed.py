@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from chain.primitives.peer import PREFIX_BYTES
 from chain.primitives.units import Millis
-from net.core.map._owed import OWED_MAX, PATIENCE, PER_RECORD, Owed
+from net.core.map._owed import OWED_MAX, PATIENCE, PER_RECORD, Account, Owed
 from net.core.map._pulls import ANNOUNCERS_MAX, PULL_AFTER, PULL_AGAIN
 from net.core.wire.frame import FrameKind
 from net.core.wire.gossip import RecordName, encode_have, record_name
@@ -33,8 +33,8 @@ def test_an_answer_that_another_overtook_is_an_answer() -> None:
     effects = give(one, A, NEWS, now=START + 20_000)
     assert frames(effects, FrameKind.RECORDS_WANT) == [], "nothing turns the link lazy"
     one.gossip.tick(Millis(START + 10 * PATIENCE))
-    assert one.gossip.pulls.conduct(A) == (1, 0)
-    assert one.gossip.pulls.conduct(B) == (0, 0)
+    assert one.gossip.pulls.conduct(A) == Account(late=1, handed=1)
+    assert one.gossip.pulls.conduct(B) == Account(handed=1)
     assert one.gossip.spread.conduct(A) == before
 
 
@@ -44,9 +44,9 @@ def test_silence_counts_after_the_patience_and_costs_no_strike() -> None:
     asked = START + PULL_AFTER
     one.gossip.tick(Millis(asked))
     assert faults(one.gossip.tick(Millis(asked + PATIENCE - 1))) == []
-    assert one.gossip.pulls.conduct(A) == (0, 0)
+    assert one.gossip.pulls.conduct(A) == Account()
     assert faults(one.gossip.tick(Millis(asked + PATIENCE))) == []
-    assert one.gossip.pulls.conduct(A) == (0, 1)
+    assert one.gossip.pulls.conduct(A) == Account(kept_back=1)
 
 
 def test_whose_link_is_gone_owes_nothing() -> None:
@@ -56,16 +56,16 @@ def test_whose_link_is_gone_owes_nothing() -> None:
     one.gossip.link_down(A, Millis(START + 5_000))
     one.gossip.link_up(A, Millis(START + 6_000))
     assert faults(one.gossip.tick(Millis(START + PULL_AFTER + PATIENCE))) == []
-    assert one.gossip.pulls.conduct(A) == (0, 0)
+    assert one.gossip.pulls.conduct(A) == Account()
 
 
 def test_who_is_asked_for_much_has_time_for_it() -> None:
     owed = Owed()
     owed.asked(A, names(1_000), START)
     owed.judge(Millis(START + PATIENCE + 499 * PER_RECORD))
-    assert owed.conduct(A) == (0, 500)
+    assert owed.conduct(A) == Account(kept_back=500)
     owed.judge(Millis(START + PATIENCE + 1_000 * PER_RECORD))
-    assert owed.conduct(A) == (0, 1_000)
+    assert owed.conduct(A) == Account(kept_back=1_000)
 
 
 def test_what_is_owed_is_bounded_and_the_forgotten_counts_as_nothing() -> None:
@@ -75,8 +75,8 @@ def test_what_is_owed_is_bounded_and_the_forgotten_counts_as_nothing() -> None:
         assert len(owed._neighbours[A].until) <= OWED_MAX
     owed.asked(B, names(3), START)
     owed.judge(Millis(START + PATIENCE + OWED_MAX * PER_RECORD))
-    assert owed.conduct(A) == (0, OWED_MAX)
-    assert owed.conduct(B) == (0, 3)
+    assert owed.conduct(A) == Account(kept_back=OWED_MAX)
+    assert owed.conduct(B) == Account(kept_back=3)
     owed.link_down(A)
     assert list(owed._neighbours) == [B]
 
@@ -86,7 +86,7 @@ def test_a_question_repeated_waits_no_longer() -> None:
     for step in range(10):
         owed.asked(A, names(1), Millis(START + 3_000 * step))
     owed.judge(Millis(START + PATIENCE))
-    assert owed.conduct(A) == (0, 1)
+    assert owed.conduct(A) == Account(kept_back=1)
 
 
 def test_announcers_of_one_record_are_bounded_and_asked_in_turn() -> None:
@@ -117,7 +117,7 @@ def test_every_record_asked_for_ends_as_answered_forgotten_or_kept_back(steps: l
         else:
             assert owed.answered(C, [raws[which]], []) == (prefixes[which] in before)
             answered += prefixes[which] in before
-    late, stalled = owed.conduct(C)
+    account = owed.conduct(C)
     waiting = len(owed._neighbours[C].until) if C in owed._neighbours else 0
-    assert late == answered
-    assert asked == answered + stalled + waiting
+    assert account.late == account.handed == answered
+    assert asked == answered + account.kept_back + waiting

@@ -20,9 +20,14 @@ SPARSE = replace(settings(), own_core=3, own_max=4, own_young=4, links=6)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("late", [None, 2_000, 10_000, 25_000])
-def test_who_sends_nothing_it_names_is_annoying_within_ten_minutes_and_who_is_late_never(late: int | None) -> None:
-    """Every 10 s neighbour A names a new record first, B at once after it; B sends it when asked, A `late` or never."""
+@pytest.mark.parametrize(("late", "useful"), [(None, 0), (None, 5), (2_000, 0), (10_000, 0), (25_000, 0)])
+def test_who_sends_nothing_it_names_is_annoying_within_ten_minutes_and_who_is_late_never(
+    late: int | None, useful: int
+) -> None:
+    """Every 10 s neighbour A names a new record first, B at once after it; B sends it when asked, A `late` or never.
+
+    Beside that, A brings `useful` things a second.
+    """
     one, annoyance, named = node(A, B), Annoyance(), []
     answers: list[tuple[int, int]] = []
     asked: set[int] = set()
@@ -47,8 +52,14 @@ def test_who_sends_nothing_it_names_is_annoying_within_ten_minutes_and_who_is_la
             give(one, A, record(identity(number)), now=now)
         if second and second * 1_000 % JUDGE_EVERY == 0:
             news, outdated = one.gossip.spread.conduct(A)
-            overtaken, kept_back = one.gossip.pulls.conduct(A)
-            deeds = Deeds(useful=news + overtaken, outdated=outdated, stalled=kept_back)
+            account = one.gossip.pulls.conduct(A)
+            deeds = Deeds(
+                useful=news + account.late + useful * second,
+                outdated=outdated,
+                stalled=account.kept_back,
+                handed=account.handed,
+                kept_back=account.kept_back,
+            )
             named += [second] if annoyance.judge({A: deeds}, now) is not None else []
     assert PULL_AFTER + PULL_AGAIN < 10_000
     assert len(asked) == 60

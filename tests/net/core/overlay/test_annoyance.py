@@ -32,6 +32,8 @@ def named(minutes: list[Deeds]) -> list[bool]:
             done.given + more.given,
             done.echoed + more.echoed,
             done.stalled + more.stalled,
+            done.handed + more.handed,
+            done.kept_back + more.kept_back,
         )
         out.append(annoyance.judge({PEERS[0]: done}, Millis(minute * JUDGE_EVERY)) is not None)
     return out
@@ -65,6 +67,11 @@ def test_three_bad_minutes_name_a_neighbour(deeds: Deeds) -> None:
 )
 def test_an_honest_or_silent_neighbour_is_never_named(deeds: Deeds) -> None:
     assert not any(named([deeds] * 50))
+
+
+def test_who_keeps_back_most_of_what_it_names_is_named_though_it_is_of_use() -> None:
+    assert named([Deeds(useful=100, stalled=2, handed=1, kept_back=2)] * 3)[-1]
+    assert not any(named([Deeds(useful=100, stalled=2, handed=2, kept_back=2)] * 50))
 
 
 def test_good_minutes_make_up_for_bad_ones() -> None:
