@@ -67,6 +67,12 @@ class NodeConfig:
         (), "Local IP addresses on which WebRTC links are made (default: those of the default routes). May repeat."
     )
     stun: str = _setting("", "host:port of a STUN server that tells this node its public address; empty: none.")
+    reachability: str = _setting(
+        "auto",
+        "Who can open links to this node: public (everybody), punchable (not those behind a strict translator), hard "
+        "(public nodes only); auto: public with a rendezvous_url or on a devnet, else as neighbours find it.",
+        choices=("auto", "public", "punchable", "hard"),
+    )
     trust_own_clock: bool = _setting(
         False, "Go by this machine's clock and mine without company: for the first nodes of a network."
     )

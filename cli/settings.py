@@ -6,7 +6,7 @@ from chain.params import ChainParams
 from chain.primitives.errors import ConfigError
 from chain.primitives.units import Address, Wei
 from cli.config import NodeConfig
-from net.core.config import MeshConfig
+from net.core.config import MeshConfig, Reachability
 from net.rpc.policy import RpcPolicy
 from net.transport.driver import DriverSettings
 from net.transport.ice import IceSettings, machine_addresses
@@ -62,10 +62,18 @@ def mesh_config(config: NodeConfig, params: ChainParams) -> MeshConfig:
         id_difficulty=params.id_difficulty,
         rendezvous_url=config.rendezvous_url or None,
         bootstraps=config.bootstrap,
+        reachability=_reachability(config, params),
         map_hops=config.map_hops,
         # The nodes of a devnet share one machine's clock, and are too few to agree on another.
         trust_own_clock=config.trust_own_clock or params.name == "devnet",
     )
+
+
+def _reachability(config: NodeConfig, params: ChainParams) -> Reachability | None:
+    if config.reachability != "auto":
+        return Reachability[config.reachability.upper()]
+    # The nodes of a devnet share a machine or its network, and whoever tells a public URL is public.
+    return Reachability.PUBLIC if params.name == "devnet" or config.rendezvous_url else None
 
 
 def driver_settings(config: NodeConfig) -> DriverSettings:

@@ -33,8 +33,8 @@ class MeshConfig:
     trust_own_clock: bool = False
     """Sign records before three ids of two first contacts agree on the time. For the first nodes of a network and for
     devnets, where there is nobody to ask; see `net.core.clock.agreement`."""
-    reachability: Reachability = Reachability.PUBLIC
-    """Claim in the own record."""
+    reachability: Reachability | None = Reachability.PUBLIC
+    """Claim in the own record; None: as two neighbours find it (`net.core.overlay.reach`)."""
     uplink_class: int = 0
     """Uplink class in the own record, 0 (unknown) to 15; see `wire.record.uplink_class`."""
     tags: tuple[int, int, int] = (0, 0, 0)

@@ -23,6 +23,10 @@ RequestId = NewType("RequestId", int)
 """Number of one application request, made (by the mesh, for its own) or taken (by the mesh, for a peer's)."""
 
 
+ProbeId = NewType("ProbeId", int)
+"""Number of one measurement of the own reachability, given by the mesh."""
+
+
 class Priority(IntEnum):
     """Order in which the driver empties its queues for a link, first to last (DESIGN section 3.4)."""
 
@@ -206,6 +210,36 @@ class SurveyMap:
     shape: Shape
 
 
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """What `ProbePaths` found."""
+
+    quiet_port: int | None
+    """The port that has sent nothing and waits; None when none could be opened."""
+    seen: tuple[tuple[str, int] | None, ...]
+    """For each server, from which address and port it saw the other port ask; None if it was silent."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePaths:
+    """Open two fresh UDP ports where links listen. From the one ask these STUN servers how it is seen, and hand what
+    they say to `Mesh.paths_probed` within five seconds; on the other send nothing, and hand what arrives within fifteen
+    to `Mesh.probe_heard`."""
+
+    probe: ProbeId
+    servers: tuple[tuple[str, int], ...]
+    """IP address and port of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendProbe:
+    """Send a datagram with this nonce from a fresh UDP port (`net.core.wire.control.Try`)."""
+
+    address: str
+    port: int
+    nonce: bytes
+
+
 Effect: TypeAlias = (
     Send
     | CreateOffer
@@ -224,6 +258,8 @@ Effect: TypeAlias = (
     | RequestFailed
     | Alarm
     | SurveyMap
+    | ProbePaths
+    | SendProbe
 )
 
 

@@ -14,7 +14,9 @@ from net.core.effects import (
     Effect,
     LinkId,
     LinkTransport,
+    Paths,
     Persist,
+    ProbeId,
     RequestId,
     Verdict,
 )
@@ -285,6 +287,15 @@ class Mesh:
     def rendezvous_answered(self, call: CallId, reply: bytes, now: Millis) -> list[Effect]:
         """Take the reply to a `CallRendezvous`."""
         return self._do(self._parts.overlay.called_back(call, reply, now), now)
+
+    def paths_probed(self, probe: ProbeId, paths: Paths, now: Millis) -> list[Effect]:
+        """Take what the `ProbePaths` of this number found."""
+        return self._do(self._parts.overlay.paths_probed(probe, paths), now)
+
+    def probe_heard(self, probe: ProbeId, nonce: bytes) -> list[Effect]:
+        """Take a datagram that came to the quiet port of a `ProbePaths`; its sender is nobody known."""
+        self._parts.overlay.reach.heard(probe, nonce)
+        return []
 
     def rendezvous_failed(self, call: CallId, reason: str, now: Millis) -> list[Effect]:
         """Note that a `CallRendezvous` got no reply."""

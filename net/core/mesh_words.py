@@ -215,7 +215,7 @@ class Interpreter:
         """Tell the gossip machine what the own record says of this node beside its links."""
         parts = self._parts
         config, overlay = parts.config, parts.overlay
-        flags = own_flags(config.reachability, healing=overlay.healing.raised)
+        flags = own_flags(overlay.reach.current, healing=overlay.healing.raised)
         parts.gossip.own_facts_changed(flags, config.uplink_class, config.tags, parts.clock.mesh_time(now))
 
     # --- direct messages -------------------------------------------------------------------------------------------

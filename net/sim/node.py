@@ -23,12 +23,16 @@ from net.core.effects import (
     LinkTransport,
     LinkUp,
     MapEvent,
+    Paths,
     Persist,
+    ProbeId,
+    ProbePaths,
     ReplyRendezvous,
     Requested,
     RequestFailed,
     Responded,
     Send,
+    SendProbe,
     SurveyMap,
     Validate,
     Verdict,
@@ -61,7 +65,10 @@ class SimNode:
         self.topics = topics
         self.reach = world.reach_of(self.index)
         callable_ = config.rendezvous_url is not None and self.reach is Reachability.PUBLIC
-        self.config = replace(config, rendezvous_url=self.url if callable_ else None, reachability=self.reach)
+        reach = self.reach if config.reachability is not None else None
+        self.config = replace(config, rendezvous_url=self.url if callable_ else None, reachability=reach)
+        self._quiet: dict[int, ProbeId] = {}
+        """Open quiet ports, and for which measurement."""
         self.identity: Identity = create_identity(self.rng.randbytes, world.now, world.conditions.id_difficulty)
         self.archive = SharedArchive(world.pool)
         self.blobs: dict[str, bytes] = {}
@@ -219,6 +226,16 @@ class SimNode:
                 self.log.append((world.now, f"up {peer.hex()[:8]} {kind.value} {'own' if outbound else 'inbound'}"))
             case LinkDown(peer, reason):
                 self.log.append((world.now, f"down {peer.hex()[:8]} {reason}"))
+            case ProbePaths(probe, servers):
+                quiet = 20_000 + probe
+                self._quiet = {quiet: probe}
+                seen = tuple(
+                    (self.address, 30_000 + (at if self.reach is Reachability.HARD else 0))
+                    for at in range(len(servers))
+                )
+                world.at(world.now + 300, self._probed, probe, Paths(quiet, seen))
+            case SendProbe(address, port, nonce):
+                world.datagram(self, address, port, nonce)
             case Send() | MapEvent():
                 raise AssertionError("carried out by the caller")
 
@@ -238,6 +255,15 @@ class SimNode:
     def _surveyed(self, found: Survey) -> None:
         if self.running:
             self._do(self.mesh.surveyed(found, self.world.now))
+
+    def _probed(self, probe: ProbeId, paths: Paths) -> None:
+        if self.running:
+            self._do(self.mesh.paths_probed(probe, paths, self.world.now))
+
+    def datagram(self, port: int, nonce: bytes) -> None:
+        """Take a datagram from the outside that nobody here asked for: only a public node's port gets it."""
+        if self.running and port in self._quiet and self.reach is Reachability.PUBLIC:
+            self._do(self.mesh.probe_heard(self._quiet[port], nonce))
 
     def _judge(self, key: bytes) -> None:
         if self.running:

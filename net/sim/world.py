@@ -261,6 +261,12 @@ class World:
         arrival = max(far.last_arrival, self.now + self.delay(near.node, far.node))
         self.at(arrival, self._drop, far, "closed by the other side")
 
+    def datagram(self, node: "SimNode", address: str, port: int, nonce: bytes) -> None:
+        """Carry a lone datagram to whoever is at an address."""
+        far = next((one for one in self.nodes if one.address == address), None)
+        if far is not None and not self._apart(node, far):
+            self.at(self.now + self.delay(node, far), far.datagram, port, nonce)
+
     # --- rendezvous ------------------------------------------------------------------------------------------------
 
     def call(self, node: "SimNode", call: CallId, url: str, request: bytes) -> None:

@@ -25,13 +25,17 @@ from net.core.effects import (
     LinkTransport,
     LinkUp,
     MapEvent,
+    Paths,
     Persist,
+    ProbeId,
+    ProbePaths,
     ReplyRendezvous,
     Requested,
     RequestFailed,
     RequestId,
     Responded,
     Send,
+    SendProbe,
     SurveyMap,
     Validate,
     Verdict,
@@ -44,6 +48,7 @@ from net.core.shape import Shape
 from net.transport.ice import IceSettings
 from net.transport.links import Links, LinkStatistics
 from net.transport.ports import Application, BlobStore, MeshMachine
+from net.transport.probes import Probes
 from net.transport.rendezvous import (
     CALLS_MAX,
     LIFE_SECONDS,
@@ -119,6 +124,7 @@ class Driver:
         self._clock = clock
         self._tasks = OwnedTasks()
         self._links = Links(settings.ice, self, self._tasks)
+        self._probes = Probes(settings.ice.addresses, self)
         self._running = False
         self._stop_asked = asyncio.Event()
         self._effects: deque[Effect] = deque()
@@ -293,6 +299,16 @@ class Driver:
         """Hand a frame to the mesh."""
         self._feed(lambda now: self._mesh.receive(link, frame, now))
 
+    # What probes tell (net.transport.probes.ProbeEvents).
+
+    def paths_probed(self, probe: ProbeId, paths: Paths) -> None:
+        """Tell the mesh how this node is seen."""
+        self._feed(lambda now: self._mesh.paths_probed(probe, paths, now))
+
+    def probe_heard(self, probe: ProbeId, nonce: bytes) -> None:
+        """Tell the mesh what came to a quiet port."""
+        self._feed(lambda _: self._mesh.probe_heard(probe, nonce))
+
     # Inner workings.
 
     def _feed(self, happened: Callable[[Millis], list[Effect]]) -> None:
@@ -348,6 +364,10 @@ class Driver:
                 self._alarm(effect)
             case SurveyMap(shape):
                 self._tasks.spawn(self._survey(shape), "survey of the map")
+            case ProbePaths(probe, servers):
+                self._tasks.spawn(self._probes.probe(probe, servers), f"probe {probe} of the own reachability")
+            case SendProbe(address, port, nonce):
+                self._tasks.spawn(self._probes.send(address, port, nonce), "try of a neighbour's port")
             case Validate() | Requested() | Responded() | RequestFailed() | LinkUp() | LinkDown() | MapEvent():
                 self._application.handle(effect, self._clock())
             case _:

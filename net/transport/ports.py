@@ -14,6 +14,8 @@ from net.core.effects import (
     LinkTransport,
     LinkUp,
     MapEvent,
+    Paths,
+    ProbeId,
     Requested,
     RequestFailed,
     RequestId,
@@ -110,6 +112,12 @@ class MeshMachine(Protocol):
 
     def surveyed(self, survey: Survey, now: Millis) -> list[Effect]:
         """Take what a `SurveyMap` asked for."""
+
+    def paths_probed(self, probe: ProbeId, paths: Paths, now: Millis) -> list[Effect]:
+        """Take what a `ProbePaths` found."""
+
+    def probe_heard(self, probe: ProbeId, nonce: bytes) -> list[Effect]:
+        """Take a datagram that came to the quiet port of a `ProbePaths`."""
 
     def neighbours(self) -> tuple[Neighbour, ...]:
         """Return the links that are up."""

@@ -67,6 +67,7 @@ ALLOWANCES: Mapping[FrameKind, Allowance] = {
     FrameKind.AUTH: Allowance(frames=1, frame_burst=2, bytes_second=1_024, byte_burst=4_096),
     FrameKind.BYE: _CONTROL,
     FrameKind.PING: _CONTROL,
+    FrameKind.TRY: _CONTROL,
     FrameKind.PONG: _CONTROL,
     FrameKind.URLS: _CONTROL,
     FrameKind.LISTING: _CONTROL,

@@ -72,6 +72,10 @@ class Anchors:
         anchor = self._by_url.get(url)
         return None if anchor is None else anchor.peer
 
+    def url_of(self, peer: PeerId) -> str | None:
+        """Return a rendezvous that the peer told, None if it told none."""
+        return next((anchor.url for anchor in self._by_url.values() if anchor.peer == peer), None)
+
     def walk(self, bootstraps: Collection[str], rng: Random) -> list[str]:
         """Return the addresses in the order to try: FIRST anchors by chance, the others oldest first, bootstraps."""
         urls = sorted(self._by_url)

@@ -8,7 +8,18 @@ from chain.primitives.errors import Malformed, Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig, Reachability
-from net.core.effects import CallId, Close, LinkId, LinkKind, LinkTransport, Priority, ReplyRendezvous, Send
+from net.core.effects import (
+    CallId,
+    Close,
+    LinkId,
+    LinkKind,
+    LinkTransport,
+    Paths,
+    Priority,
+    ProbeId,
+    ReplyRendezvous,
+    Send,
+)
 from net.core.identity.identity import Identity
 from net.core.map.view import MapView
 from net.core.overlay.admission import Admission
@@ -23,19 +34,24 @@ from net.core.overlay.healing import Healing
 from net.core.overlay.hosting import Hosting
 from net.core.overlay.keepalive import Keepalive
 from net.core.overlay.link import Event, Link, LinkTable, Stage
+from net.core.overlay.reach import Helper, Reach, outside
 from net.core.overlay.setup import Setup
 from net.core.overlay.slots import Slots
 from net.core.overlay.trace import Trace, Why
+from net.core.overlay.tries import Tries
 from net.core.overlay.walk import Walk
 from net.core.overlay.words import Failed, Fell, Greeted, Listed, Rose, Speak, Word
 from net.core.wire.control import (
     URLS_MAX,
     Listing,
+    Try,
     decode_bye,
     decode_listing,
+    decode_try,
     decode_urls,
     encode_bye,
     encode_listing,
+    encode_try,
     encode_urls,
 )
 from net.core.wire.fault import Fault
@@ -44,7 +60,7 @@ from net.core.wire.record import Flags
 from net.core.wire.rendezvous import decode_request
 from net.core.wire.signal import ATTEMPT_BYTES, Answer, Offer, Refusal, Refused
 
-KINDS = frozenset({FrameKind.BYE, FrameKind.PING, FrameKind.PONG, FrameKind.URLS, FrameKind.LISTING})
+KINDS = frozenset({FrameKind.BYE, FrameKind.PING, FrameKind.PONG, FrameKind.URLS, FrameKind.LISTING, FrameKind.TRY})
 """Frames of links that are up which the overlay takes."""
 
 _ROOMLESS = (Refusal.FULL, Refusal.BUSY)
@@ -99,6 +115,8 @@ class Overlay:
         self.keepalive = Keepalive(config, rng, mesh_time=around.mesh_time, fingerprint=around.fingerprint)
         self.setup = Setup(identity, config, self.links, entropy=entropy, mesh_time=around.mesh_time)
         self.hosting = Hosting(rng)
+        self.reach = Reach(config.reachability, rng, entropy)
+        self._tries = Tries()
         self.healing = Healing(cap=config.cap, cap_heal=config.cap_heal)
         self._admission = Admission(config, self.links, rng)
         self._doorstep = Doorstep(config.rendezvous_rate)
@@ -197,6 +215,9 @@ class Overlay:
             case FrameKind.URLS:
                 self.anchors.learn(peer, decode_urls(body), self.around.mesh_time(now))
                 return []
+            case FrameKind.TRY:
+                tried = self._tries.wanted(link, decode_try(body), now)
+                return [] if tried is None else [tried]
             case FrameKind.LISTING:
                 return self._listing(link, peer, decode_listing(body), now)
             case _:
@@ -276,7 +297,7 @@ class Overlay:
         """Tell whether a link from the peer may use the places that a public node keeps for hard ones."""
         facts = self.around.view.facts(peer)
         hard = facts is not None and not facts.flags & (Flags.PUBLIC | Flags.PUNCHABLE)
-        return hard or self.config.reachability is not Reachability.PUBLIC
+        return hard or self.reach.current is not Reachability.PUBLIC
 
     # --- the rendezvous --------------------------------------------------------------------------------------------
 
@@ -311,6 +332,26 @@ class Overlay:
 
     def _turn_away(self, call: CallId, raw: bytes, refusal: Refusal) -> ReplyRendezvous:
         return ReplyRendezvous(call, self.setup.reply(raw, self.me, None, refusal))
+
+    # --- reachability ----------------------------------------------------------------------------------------------
+
+    def helpers(self) -> list[Helper]:
+        """Return the neighbours that can help this node find out how it is reached: those in its own local network only
+        where there are no others, since they would find it public."""
+        found = []
+        for link in self.links.listed():
+            url = None if link.peer is None else self.anchors.url_of(link.peer)
+            port = "" if url is None else url.rpartition(":")[2].rstrip("/")
+            if link.peer is not None and link.transport is not None and port.isdecimal() and 0 < int(port) < 65536:
+                found.append(Helper(link.peer, link.contact or link.peer, (link.transport.address, int(port))))
+        return [one for one in found if outside(one.server[0])] or found
+
+    def paths_probed(self, probe: ProbeId, paths: Paths) -> list[Word]:
+        """See `Mesh.paths_probed`."""
+        asked = self.reach.probed(probe, paths)
+        return [
+            ToPeer(peer, FrameKind.TRY, encode_try(Try(port, nonce)), Priority.CONTROL) for peer, nonce, port in asked
+        ]
 
     # --- links rise and fall ---------------------------------------------------------------------------------------
 

@@ -142,6 +142,7 @@ class Upkeep:
         calm = not self._alarmed and not overlay.eclipse.alarmed and not overlay.healing.raised
         out += self._turnover.beat(now, self._age(now), calm=calm)
         out += self._heal(now)
+        out += self._measure(now)
         out += self._exhausted()
         out += self._choose(now)
         out += self._first_contact(now)
@@ -202,6 +203,17 @@ class Upkeep:
         links = self._overlay.links
         return len(links.of_kind(LinkKind.LISTED)) + sum(link.asked for link in links.of_kind(LinkKind.GUEST))
 
+    def _measure(self, now: Millis) -> list[Word]:
+        """Find out now and then who can open links to this node."""
+        overlay = self._overlay
+        if not overlay.links.listed():
+            overlay.reach.again()
+        out: list[Word] = [OwnFacts()] if overlay.reach.advance(now) else []
+        if overlay.reach.due(now):
+            probe = overlay.reach.begin(overlay.helpers(), now)
+            out += [] if probe is None else [probe]
+        return out
+
     def _heal(self, now: Millis) -> list[Word]:
         """Raise or lower the healing flag; once nothing is to be mended, end the links past the cap one by one."""
         overlay = self._overlay
@@ -231,8 +243,8 @@ class Upkeep:
             neighbours=[link.peer for link in overlay.links.listed() if link.peer is not None],
             taken=[*taken, *overlay.slots.avoided(now)],
             full_domains=overlay.domains.full([link.peer for link in own if link.peer is not None], config.own_core),
-            hard=config.reachability is Reachability.HARD,
-            punchable=config.reachability is Reachability.PUNCHABLE,
+            hard=overlay.reach.current is Reachability.HARD,
+            punchable=overlay.reach.current is Reachability.PUNCHABLE,
             cap=config.cap,
             cap_heal=config.cap if cap_heal is None else cap_heal,
             own_core=config.own_core,

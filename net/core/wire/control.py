@@ -1,4 +1,4 @@
-"""BYE, PING, PONG, URLS and LISTING: what keeps a link."""
+"""BYE, PING, PONG, URLS, LISTING and TRY: what keeps a link."""
 
 import struct
 from dataclasses import dataclass
@@ -21,8 +21,12 @@ URL_MAX = 128
 FINGERPRINT_BYTES = 16
 """Length of the map fingerprint in a ping."""
 
+TRY_NONCE_BYTES = 16
+"""Random name of one try, which the datagram carries back."""
+
 _PING = struct.Struct(">I16s")
 _PONG = struct.Struct(">IQQ")
+_TRY = struct.Struct(">H16s")
 _STEPS = range(1, 5)
 
 
@@ -45,6 +49,16 @@ class Pong:
     """When the ping arrived, by the answerer's mesh clock."""
     sent: Millis
     """When the pong left, by the answerer's mesh clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Send a datagram to this port of mine: can it be reached?"""
+
+    port: int
+    """UDP, 1 to 65535; the address is the one that the link is seen to come from."""
+    nonce: bytes
+    """TRY_NONCE_BYTES, which the datagram carries."""
 
 
 class Listing(IntEnum):
@@ -96,6 +110,21 @@ def decode_pong(body: bytes) -> Pong:
     if not received <= sent <= MOMENT_MAX:
         raise Malformed("a pong that left before its ping came")
     return Pong(number, Millis(received), Millis(sent))
+
+
+def encode_try(wish: Try) -> bytes:
+    """Return the body of a TRY frame."""
+    return _TRY.pack(wish.port, wish.nonce)
+
+
+def decode_try(body: bytes) -> Try:
+    """Return the wish of a frame's body. Raises `Malformed`."""
+    if len(body) != _TRY.size:
+        raise Malformed(f"a try of {len(body)} bytes")
+    port, nonce = _TRY.unpack(body)
+    if not port:
+        raise Malformed("a try of port 0")
+    return Try(port, nonce)
 
 
 def valid_url(url: str) -> bool:

@@ -21,6 +21,7 @@ class FrameKind(IntEnum):
     PONG = 5  # control
     URLS = 6  # control: the sender's own rendezvous URLs
     LISTING = 7  # control: the link's turn from guest or pending to listed, or the hand-back of a link
+    TRY = 8  # control: the wish that the other end sends a datagram to a port of the sender's
     RECORDS = 16  # gossip: a batch of map records
     RANGE_ASK = 17  # reconcile: fingerprints or items of ranges of the id space
     RANGE = 18  # reconcile

@@ -23,12 +23,16 @@ from net.core.effects import (
     LinkDown,
     LinkId,
     LinkTransport,
+    Paths,
     Persist,
     Priority,
+    ProbeId,
+    ProbePaths,
     ReplyRendezvous,
     RequestId,
     Role,
     Send,
+    SendProbe,
     Validate,
     Verdict,
 )
@@ -74,6 +78,12 @@ class ScriptedMesh:
 
     def deadline(self) -> Millis | None:
         return self.due
+
+    def paths_probed(self, probe: ProbeId, paths: Paths, now: Millis) -> list[Effect]:
+        return self._on("probed", probe, paths)
+
+    def probe_heard(self, probe: ProbeId, nonce: bytes) -> list[Effect]:
+        return self._on("heard", probe, nonce)
 
     def surveyed(self, survey: Survey, now: Millis) -> list[Effect]:
         return self._on("surveyed", len(survey.shape))
@@ -427,3 +437,33 @@ async def test_a_clean_stop_takes_under_three_seconds_and_leaves_no_task() -> No
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() == before
+
+
+async def test_probes_ask_a_server_and_hear_what_comes_to_the_quiet_port() -> None:
+    mesh = ScriptedMesh()
+    node = driver(mesh, World(), LISTENING)
+    await node.start()
+    port = node.stun_port
+    assert port is not None
+    node._perform([ProbePaths(ProbeId(4), (("127.0.0.1", port),))])
+    await until(lambda: "probed" in mesh.names())
+    paths = next(event[2] for event in mesh.events if event[0] == "probed")
+    assert isinstance(paths, Paths)
+    assert paths.quiet_port is not None
+    assert paths.seen[0] is not None
+    assert paths.seen[0][0] == "127.0.0.1"
+    assert paths.seen[0][1] != paths.quiet_port
+    node._perform([SendProbe("127.0.0.1", paths.quiet_port, b"n" * 16)])
+    await until(lambda: "heard" in mesh.names())
+    assert ("heard", ProbeId(4), b"n" * 16) in mesh.events
+    await node.close()
+
+
+async def test_probes_where_nothing_answers_or_no_address_fits_say_so() -> None:
+    mesh = ScriptedMesh()
+    node = driver(mesh, World(), LISTENING)
+    await node.start()
+    node._perform([ProbePaths(ProbeId(5), (("2001:db8::1", 9),)), SendProbe("2001:db8::1", 9, b"n" * 16)])
+    await until(lambda: "probed" in mesh.names())
+    assert ("probed", ProbeId(5), Paths(None, ())) in mesh.events
+    await node.close()
