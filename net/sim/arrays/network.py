@@ -124,7 +124,8 @@ class Network:
         found = targets != NOBODY
         rows, targets = rows[found], targets[found]
         order = self.rng.permutation(len(rows))
-        rows, targets = self._without_glare(rows[order], targets[order])
+        order = order[self.stands(rows[order], targets[order])]
+        rows, targets = rows[order], targets[order]
         taken = self._admitted(rows, targets)
         self._link(rows[taken], targets[taken])
         late = ~taken & (self.inbound[targets] >= self.rules.inbound)
@@ -177,11 +178,10 @@ class Network:
         ]
         return np.concatenate(parts).astype(np.int64)
 
-    def _without_glare(self, rows: Ints, targets: Ints) -> tuple[Ints, Ints]:
-        """Leave out the offer of the larger id where two peers chose each other in one step."""
+    def stands(self, rows: Ints, targets: Ints) -> Mask:
+        """Tell which offers stand: not that of the larger id where two peers chose each other in one step."""
         key, back = rows * len(self) + targets, targets * len(self) + rows
-        stays = ~(np.isin(key, back) & (rows > targets))
-        return rows[stays], targets[stays]
+        return np.asarray(~(np.isin(key, back) & (rows > targets)), dtype=np.bool_)
 
     def _admitted(self, rows: Ints, targets: Ints) -> Mask:
         """Tell which requests are taken: the first at each peer, as many as it has room and set-ups for."""

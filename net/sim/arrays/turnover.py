@@ -97,6 +97,7 @@ def follow(network: Network, news: News, now: int, *, silent: int = 0) -> None:
     order = network.rng.permutation(np.flatnonzero(suits))
     _, first = np.unique(rows[order], return_index=True)  # one slot of each peer
     order = network.rng.permutation(order[first])
+    order = order[network.stands(rows[order], targets[order])]
     order = order[network.with_room(targets[order])]
     rows, slots, targets = rows[order], slots[order], targets[order]
     network.unlink(rows, slots)

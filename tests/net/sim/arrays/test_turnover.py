@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from net.sim.arrays.life import grown, steady
 from net.sim.arrays.network import NOBODY, Network
@@ -73,6 +74,7 @@ def test_one_core_slot_a_day_is_drawn_anew() -> None:
     assert (network.own[:, RULES.own_core :] == before[:, RULES.own_core :]).all()
 
 
+@pytest.mark.slow
 def test_holders_hashes_are_those_of_the_best_of_all() -> None:
     network = steady(400, RULES, 4, sessions=1.0)
     held = network.own != NOBODY
