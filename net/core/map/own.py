@@ -21,8 +21,9 @@ SEQ_AHEAD = Millis(10 * 60 * 1000)
 RECORD_REFRESH = Millis(4 * 3600 * 1000)
 """An unchanged record is signed anew after this long, ± 10 % so that the network does not refresh in step."""
 
-SETTLE = Millis(1_000)
-"""How long changes gather before they are signed: a lost link and its replacement then make one record, not two."""
+SETTLE = Millis(3_000)
+"""How long changes gather before they are signed: a lost link and its replacement then make one record, not two, and a
+joiner signs three records less. The others learn of a link that much later; the node itself waits for nobody."""
 
 OWN_BLOB = "own_record"
 """Name of the blob that holds `born` and the `seq` written ahead."""

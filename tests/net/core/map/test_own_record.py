@@ -57,8 +57,8 @@ def test_links_are_confirmed_and_unconfirmed() -> None:
     one.gossip.own_links_changed({A: OwnLink(Direction.OUT, 0)}, START)
     one.gossip.tick(Millis(START + SETTLE))
     assert [peer for peer, _ in one.gossip.unconfirmed()] == [A]
-    events = give(one, A, record(identity(101), {one.peer: Direction.IN}, seq=START + 2000), now=START + 2000)
-    assert MapEvent(connected=True, origin=one.peer, target=A, at=Millis(START + 2000)) in events
+    events = give(one, A, record(identity(101), {one.peer: Direction.IN}, seq=START + SETTLE), now=START + SETTLE)
+    assert MapEvent(connected=True, origin=one.peer, target=A, at=Millis(START + SETTLE)) in events
     assert one.gossip.unconfirmed() == []
     give(one, A, record(identity(101), {}, seq=START + 9000), now=START + 9000)
     assert one.gossip.unconfirmed() == [(A, START + 9000)]
