@@ -6,6 +6,7 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import Reachability
 from net.core.effects import Alarm, CallId, LinkId, LinkKind, Persist, ReplyRendezvous
+from net.core.moments import soonest
 from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.candidates import Situation, candidates
 from net.core.overlay.healing import SHED_EVERY, Wish
@@ -86,7 +87,7 @@ class Upkeep:
         """Return when `tick` has work next."""
         if self._stopped:
             return None
-        return min((at for at in (self._beat_at, self._overlay.choose_at) if at is not None), default=None)
+        return soonest(self._beat_at, self._overlay.choose_at)
 
     def map_changed(self, now: Millis) -> None:
         """Let open slots look at the map soon."""
