@@ -90,7 +90,7 @@ def test_a_forged_own_record_stops_nobody() -> None:
 def test_after_a_crash_the_last_record_of_the_earlier_run_is_taken_up() -> None:
     first = signing_node(A)
     blob = next(e.blob for e in first.gossip.tick(Millis(START + SETTLE)) if isinstance(e, Persist))
-    last = record(identity(0), seq=START + 5000, born=START + SETTLE, uplink=9)
+    last = record(identity(0), seq=START + 8000, born=START + SETTLE, uplink=9)
     second = Node(identity(0), remembering_checks(), stored=blob)
     second.gossip.start(Millis(START + 9000))
     second.gossip.link_up(A, Millis(START + 9000))
@@ -100,7 +100,7 @@ def test_after_a_crash_the_last_record_of_the_earlier_run_is_taken_up() -> None:
     second.gossip.tick(Millis(START + 4000 + SETTLE))
     raw = second.archive.get(second.peer)
     assert raw is not None
-    assert decode_record(raw).seq == START + 5001
+    assert decode_record(raw).seq == START + 8001
     assert decode_record(raw).born == START + SETTLE
     assert not second.gossip.halted
 
