@@ -3,7 +3,8 @@
 The driver opens two fresh UDP ports. From the one it asks the STUN servers of two neighbours, met through different
 contacts, how it is seen; the other stays quiet, and the same neighbours are asked to send it a datagram. Both datagrams
 arrive: *public*. They do not, and both servers saw the same address and port: *punchable*. Two different ones: *hard*.
-A finding that differs from the last one counts when the next measurement gives it again.
+The first findings come a minute apart until two agree: a helper that many ask at once lets a try be. From then on one
+that differs counts when the next measurement gives it again.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +28,7 @@ AGAIN = Millis(4 * 3_600_000)
 """Between measurements while findings agree, ± 10 %."""
 
 DOUBT_AFTER = Millis(60_000)
-"""Until the next measurement when one differs from what the record says."""
+"""Until the next measurement while no two in a row agree, or when one differs from what the record says."""
 
 RETRY_AFTER = Millis(300_000)
 """And when it showed nothing: a helper left, a server was silent."""
@@ -67,6 +68,8 @@ class Reach:
         self._rng = rng
         self._entropy = entropy
         self._sure = False
+        """Whether two findings in a row agreed: only then is one that differs doubted."""
+        self._seen_before = False
         self._doubt: Reachability | None = None
         self._next_at = Millis(0)
         self._next_number = 1
@@ -128,12 +131,15 @@ class Reach:
         self.measured += 1
         if found is self.current or (self._sure and found is not self._doubt):
             agreed = found is self.current
-            self._sure, self._doubt = True, None if agreed else found
-            wait = AGAIN * 9 // 10 + self._rng.randrange(AGAIN // 5) if agreed else DOUBT_AFTER
+            settled = agreed and (self._seen_before or self._sure)
+            self._sure, self._doubt = self._sure or settled, None if agreed else found
+            self._seen_before = True
+            wait = AGAIN * 9 // 10 + self._rng.randrange(AGAIN // 5) if settled else DOUBT_AFTER
             self._next_at = Millis(now + wait)
             return False
-        self.current, self._sure, self._doubt = found, True, None
-        self._next_at = Millis(now + AGAIN * 9 // 10 + self._rng.randrange(AGAIN // 5))
+        self._sure, self._seen_before = self._sure and found is self._doubt, True
+        self.current, self._doubt = found, None
+        self._next_at = Millis(now + DOUBT_AFTER)
         return True
 
 

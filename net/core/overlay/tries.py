@@ -21,8 +21,8 @@ ASKED_MAX = 256
 """Neighbours remembered for that; the one that asked longest ago goes first."""
 
 TRIES_RATE = 1
-TRIES_BURST = 4
-"""Tries a second, and at once, for all neighbours together."""
+TRIES_BURST = 24
+"""Tries a second, and at once, for all neighbours together: one for each link, all of which may be new."""
 
 
 class Tries:
