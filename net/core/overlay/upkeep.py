@@ -165,23 +165,27 @@ class Upkeep:
 
     def _choose(self, now: Millis) -> list[Word]:
         """Dial for open slots, as many as set-ups and moves allow."""
-        overlay, config = self._overlay, self._overlay.config
+        overlay = self._overlay
         own = self._own()
         listed = len(overlay.links.of_kind(LinkKind.LISTED)) + sum(link.kind is LinkKind.GUEST for link in own)
         wanted = overlay.slots.wanted(listed=listed, own=len(own), age=self._age(now))
-        dials = sum(link.outbound for link in overlay.links.setups())
-        most = max(1, config.setups - config.inbound_pending)  # others find places while this node dials
-        room = min(config.setups - len(overlay.links.setups()), most - dials)
         out: list[Word] = []
-        free = overlay.slots.free(now)[: max(0, min(wanted, room))]
+        free = overlay.slots.free(now)[: max(0, min(wanted, self._room()))]
         if free:
             pool = self._pool(own, now, wanted=2 * wanted)
             for slot in free:
                 out += self._fill(slot, pool, now)
-        if room > 0:
+        if self._room() > 0:
             out += self._unlisted(own, now)
+        if self._room() > 0:
             out += self._mend(now)
         return out
+
+    def _room(self) -> int:
+        """Return how many dials may begin: others find places while this node dials."""
+        config, setups = self._overlay.config, self._overlay.links.setups()
+        dials = sum(link.outbound for link in setups)
+        return min(config.setups - len(setups), max(1, config.setups - config.inbound_pending) - dials)
 
     def _mend(self, now: Millis) -> list[Word]:
         """Dial one peer across a weak cut: an own link more than usual, which then stays like any other."""
@@ -346,7 +350,7 @@ class Upkeep:
         overlay = self._overlay
         guests = [link for link in overlay.links.of_kind(LinkKind.GUEST) if link.outbound]
         self._contacts.update(link.contact for link in guests if link.contact is not None)
-        if len(guests) >= CALLS_MAX:
+        if len(guests) >= CALLS_MAX or len(overlay.links.setups()) >= overlay.config.setups:
             return []
         hopeful = [link for link in guests if link.stage is Stage.UP or now - link.started < IMPATIENCE]
         alone = not overlay.links.listed() and not hopeful

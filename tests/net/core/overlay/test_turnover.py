@@ -80,6 +80,7 @@ def test_under_an_alarm_and_beside_anchors_nothing_moves() -> None:
     alarmed.mesh._parts.overlay.slots._outcomes.extend([True] * 32)
     anchored.mesh._parts.overlay.anchors._chosen = {node.peer for node in nodes}
     settled = moved(alarmed), moved(anchored)
+    join(world, nodes, 6)
     for _ in range(4):
         world.run_for(50_000)
         alarmed.mesh._parts.overlay.slots._outcomes.extend([True] * 32)
