@@ -165,9 +165,9 @@ def report(ports: list[int], adopted: list[dict[str, float]], save: Path | None)
         for seen in adopted
         for block, at in zip(told, first, strict=True)
     ]
-    for name, lates in (("its ripe time", since_ripe), ("the moment it was both ripe and found", since_there)):
+    for name, delays in (("its ripe time", since_ripe), ("the moment it was both ripe and found", since_there)):
         for limit in LATE_MS:
-            share = sum(value <= limit for value in lates) / len(lates)
+            share = sum(value <= limit for value in delays) / len(delays)
             print(f"nodes on the winner within {limit} ms of {name}: {100 * share:.2f} %")
     same = len({_hash_of(port, height - 2) for port in ports}) == 1
     print(f"all nodes agree on block {height - 2}: {same}")
