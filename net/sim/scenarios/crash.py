@@ -1,11 +1,20 @@
 """A random share of the peers vanishes at once, without a word."""
 
+from collections.abc import Sequence
 from random import Random
 
+import numpy as np
+from scipy.sparse import csr_array
+
+from net.sim.arrays.graph import component_sizes
 from net.sim.measures import topology, true_links
+from net.sim.node import SimNode
 from net.sim.scenarios.growth import TOPIC
 from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller
 from net.sim.world import World
+
+DRAWS = 100
+"""Random crashes of the graph as it is, beside the one that is lived through: does one piece remain at once?"""
 
 HEALING = 60_000
 """Virtual ms after which the network must be one piece again (issue 4's table)."""
@@ -17,6 +26,7 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     running = [node for node in world.nodes if node.running]
     outcome = Outcome("crash", len(running), world.seed)
     teller = Teller(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
+    third, half = (_giants(running, part, world.seed) for part in (share, 1 / 2))
     for node in rng.sample(running, int(len(running) * share)):
         node.crash()
     left = [node for node in world.nodes if node.running]
@@ -27,6 +37,9 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     teller.pass_time(duration - HEALING, "after", watch=True)
     outcome.numbers = {
         "left": len(left),
+        f"one_piece_of_{DRAWS}_draws": sum(giant == 1 for giant in third),
+        "half_gone_mean_giant": sum(half) / len(half),
+        "half_gone_worst_giant": min(half),
         "pieces_at_once": at_once.components,
         "degree_at_once": at_once.mean_degree,
         "pieces_after_60_s": healed.components,
@@ -35,3 +48,16 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     }
     teller.message(left[-1], TOPIC.number)
     return teller.end()
+
+
+def _giants(nodes: Sequence[SimNode], share: float, seed: int) -> list[float]:
+    """Return, for each of DRAWS crashes of a share of the nodes, the part of the others in the largest piece."""
+    place = {node.peer: at for at, node in enumerate(nodes)}
+    ends = np.array([(place[left], place[right]) for left, right in sorted(true_links(nodes))], dtype=np.int64)
+    links = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(nodes), len(nodes)))
+    giants = []
+    for draw in range(DRAWS):
+        gone = Random(f"crash/{seed}/{share}/{draw}").sample(range(len(nodes)), int(len(nodes) * share))
+        stay = np.setdiff1d(np.arange(len(nodes)), gone)
+        giants.append(float(component_sizes(links[stay][:, stay]).max() / len(stay)))
+    return giants
