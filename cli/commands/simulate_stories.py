@@ -50,13 +50,16 @@ def _grown(peers: int, seed: int, every: int, progress: "Progress | None", world
     return load(world) if world is not None else _grow(peers, seed, every, progress, None)[1]
 
 
-def _churn(
-    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
-) -> "tuple[Outcome, World]":
-    from net.sim.scenarios.churn import run
+def _churn(minutes: int) -> Told:
+    def tell(
+        peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+    ) -> "tuple[Outcome, World]":
+        from net.sim.scenarios.churn import run
 
-    grown = _grown(peers, seed, every, progress, world)
-    return run(grown, progress=progress)[0], grown
+        grown = _grown(peers, seed, every, progress, world)
+        return run(grown, duration=minutes * 60_000, progress=progress)[0], grown
+
+    return tell
 
 
 def _crash(
@@ -83,7 +86,7 @@ STORIES: dict[str, tuple[str, Told]] = {
     "loss": (f"Growth while {LOSS:.0%} of the frames are lost once.", _growth("loss", LOSS, 0.0)),
     "dials": (f"Growth while {DIAL_FAILURES:.0%} of the dials never open.", _growth("dials", 0.0, DIAL_FAILURES)),
     "reach": ("Growth while three peers in ten meet public ones only, and as many no hard ones.", _reach),
-    "churn": ("Ten minutes of a grown network whose peers leave after 8 h on average and are replaced.", _churn),
+    "churn": ("Some time of a grown network whose peers leave after 8 h on average and are replaced.", _churn(10)),
     "crash": ("A random third of a grown network vanishes at once.", _crash),
 }
 
@@ -98,6 +101,7 @@ def _command(name: str, about: str, tell: Told) -> click.Command:
     @click.command(name, help=about)
     @click.option("--peers", type=click.IntRange(2, 5_000), default=200, show_default=True, help="Peers that join.")
     @click.option("--join-every", type=click.IntRange(1), default=100, show_default=True, help="Ms between joins.")
+    @click.option("--minutes", type=click.IntRange(1), help="Virtual minutes of churn (only there; 10 unless told).")
     @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
     @click.option("--load", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Begin in this world.")
     @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the world at the end here.")
@@ -112,13 +116,17 @@ def _command(name: str, about: str, tell: Told) -> click.Command:
         load: Path | None,
         save: Path | None,
         pictures: Path | None,
+        minutes: int | None,
         *,
         as_json: bool,
         profile: bool,
     ) -> None:
+        if minutes is not None and name != "churn":
+            raise click.UsageError(f"{name} lasts as long as it takes: leave --minutes out")
+        story = tell if minutes is None else _churn(minutes)
         parts: Counter[str] = Counter()
         with _bar(name) as progress, _uncollected(), _profiled(parts if profile else None):
-            outcome, world = tell(peers, seed, join_every, progress, load)
+            outcome, world = story(peers, seed, join_every, progress, load)
         click.echo(outcome.to_json() if as_json else outcome.table())
         for part, seconds in parts.most_common(20):
             click.echo(f"{part:<34} {seconds:.2f} s", err=as_json)
