@@ -38,10 +38,13 @@ RUNS = 100
 LATE_MS = (50, 250, 1000)
 """A node counts as on the winner if it adopted the block within so many ms of its time; the machine is shared."""
 
-EXPECTED_LATE = math.exp(-LATE_MS[0] / PARAMS.tau) / (1 + PARAMS.block_time / PARAMS.tau)
-"""Share of winners found over LATE_MS[0] after their own time, when nobody could be on them: at t, hashes come that are
-ripe since s < t. With F(t) ~ exp(t / TAU) the chance that a hash is ripe by t, the first ripe one is such a one with
-F / (F + t F') = 1 / (1 + t / TAU), and later than x with exp(-x / TAU) of that."""
+FOLD = PARAMS.tau / math.log(2)
+"""In this many ms the share of hashes that are ripe grows e-fold."""
+
+EXPECTED_LATE = math.exp(-LATE_MS[0] / FOLD) / (1 + PARAMS.block_time / FOLD)
+"""Share of winners found over LATE_MS[0] after their own time, when nobody could be on them. By t, a share F(t) ~
+exp(t / FOLD) of all hashes is ripe; the first ripe one comes at t with the rate t F' + F, the second part from hashes just
+found whose time has passed: 1 / (1 + t / FOLD) of the winners, one in 15, and exp(-x / FOLD) of these by more than x."""
 
 
 async def listen(port: int, adopted: dict[str, float]) -> None:
