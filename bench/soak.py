@@ -44,7 +44,7 @@ FOLD = PARAMS.tau / math.log(2)
 EXPECTED_LATE = math.exp(-LATE_MS[0] / FOLD) / (1 + PARAMS.block_time / FOLD)
 """Share of winners found over LATE_MS[0] after their own time, when nobody could be on them. By t, a share F(t) ~
 exp(t / FOLD) of all hashes is ripe; the first ripe one comes at t with the rate t F' + F, the second part from hashes
-just found whose time has passed: 1 / (1 + t / FOLD) of the winners, one in 15, exp(-x / FOLD) of these by more than x."""
+just found whose time has passed: 1 / (1 + t / FOLD) of the winners; exp(-x / FOLD) of these by more than x."""
 
 
 async def listen(port: int, adopted: dict[str, float]) -> None:
