@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,10 +23,20 @@ POLL_SECONDS = 0.2
 
 
 def free_port() -> int:
-    """Return a TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that was free for TCP and UDP a moment ago: a rendezvous listens on both under one number.
+
+    Below the ports that systems give to sockets by themselves (RFC 6335: 49152 on, Linux: 32768 on), so that no link's
+    own socket takes it before the node that was told it.
+    """
+    while True:
+        port = secrets.choice(range(12_000, 32_000))
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def wait_for(what: str, probe: Callable[[], Value | None], seconds: float) -> Value:
