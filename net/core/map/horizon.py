@@ -91,7 +91,7 @@ class Horizon:
         self._wanted = named | {peer[:PREFIX_BYTES] for peer in near}
         self._forget(peer_map, archive, now)
         self._settled = len(peer_map)
-        missing = sorted(prefix for prefix in named if peer_map.held(prefix) is None)
+        missing = sorted(prefix for prefix in named if peer_map.held_seq(prefix) is None)
         return _asks(missing, sorted(neighbours), rng) if neighbours else []
 
     def _reach(self, peer_map: PeerMap) -> tuple[set[PeerId], set[PeerId]]:

@@ -304,11 +304,6 @@ class PeerMap:
         row = self._rows.by_prefix(prefix)
         return self._rows.seq(row) if row >= 0 else None
 
-    def held(self, prefix: bytes) -> tuple[PeerId, Millis] | None:
-        """Return the first id with this prefix and the `seq` held or buried for it, None if there is none."""
-        row = self._rows.by_prefix(prefix)
-        return (self._rows.peer(row), self._rows.seq(row)) if row >= 0 else None
-
     def proof(self, peer: PeerId) -> tuple[int, int] | None:
         """Return nonce and last byte of the epoch of the proof held, None if none or not yet checked.
 

@@ -287,8 +287,8 @@ class Reconciler:
         return effects
 
     def _misses(self, item: Item) -> bool:
-        held = self._map.held(item.prefix)
-        return held is None or held[1] < item.seq
+        held = self._map.held_seq(item.prefix)
+        return held is None or held < item.seq
 
     # --- work ------------------------------------------------------------------------------------------------------
 
