@@ -38,12 +38,13 @@ def first_ripe(
     handicap: Millis,
     above: int = 0,
 ) -> Find | None:
-    """Return the hash that is ripe first for one who hashes at `rate` per ms from `start` until it is; None if none.
+    """Return the hash that is ripe first for one who hashes at `rate` per ms from `start` until one is; None if none.
 
-    `start` is in ms after the parent's time and may be negative; hashes up to `above` are left out. A hash q counts if
-    it is found before its ripeness D(q), so scanning hashes upwards, those up to p had an exposure of G(p), the
-    integral of D(q) - start over q, and the winner is where rate * G(p) / 2^256 reaches an exponential draw. None means
-    that no hash within the seal floor is found before it is ripe.
+    `start` is in ms after the parent's time and may be negative; hashes up to `above` are left out. By t, the share of
+    hashes with a ripeness D(q) up to t is F(t), and rate * F(t) * (t - start) of them are found on average: the first
+    is there when that reaches an exponential draw. It is either the hash that is just ripe, found before, or one just
+    found whose own moment has passed; these come at (t - start) F' and F. None means that none within the seal floor is
+    found before the last of them would be ripe.
     """
     if rate <= 0:
         return None
@@ -54,7 +55,7 @@ def first_ripe(
     def ripe(log_share: float) -> float:
         return max(float(params.min_interval), base + params.tau * log_share)
 
-    # Hashes under 2^floor are ripe at T_MIN alike; those that would be ripe before `start` cannot be found in time.
+    # Hashes under 2^cut are ripe at T_MIN alike, or before `start`.
     cut = (max(float(params.min_interval), start) - base) / params.tau
     flat = max(params.min_interval - start, 0.0)
 
@@ -63,8 +64,7 @@ def first_ripe(
         if log_share <= cut:
             return share * flat
         at_cut = math.exp2(cut)
-        rising = share * (ripe(log_share) - start - slope) - at_cut * (ripe(cut) - start - slope)
-        return at_cut * flat + max(rising, 0.0)
+        return at_cut * flat + max(share * (ripe(log_share) - start) - at_cut * (ripe(cut) - start), 0.0)
 
     if above:
         wanted += exposure(math.log2(above / SPACE))
@@ -76,7 +76,12 @@ def first_ripe(
         middle = (low + high) / 2
         low, high = (low, middle) if exposure(middle) >= wanted else (middle, high)
     pow_hash = min(int(2.0**high * SPACE), SPACE - 1)
-    return Find(pow_hash, rng.uniform(start, max(ripe(high), start)))
+    moment = max(ripe(high), start)
+    if high > cut:
+        passed, just_ripe = 1.0 - above / SPACE / 2.0**high, (moment - start) / slope
+        if rng.random() * (passed + just_ripe) < passed:
+            return Find(rng.randrange(above, pow_hash + 1), moment)
+    return Find(pow_hash, rng.uniform(start, moment))
 
 
 def limit_for(params: ChainParams, log_target: LogTarget, handicap: Millis, ripe_by: int) -> int:

@@ -12,43 +12,54 @@ TARGET = LogTarget(250 << 16)
 RATE = 2.0**6 / 120_000
 
 
-def brute_force(rng: Random, handicap: int, start: float) -> int | None:
-    """Hash one by one until the best so far is ripe, as a miner does."""
+def brute_force(rng: Random, handicap: int, start: float) -> tuple[int, float] | None:
+    """Hash one by one until the best so far is ripe, as a miner does; return it and the moment that it is both ripe and
+    found."""
     best: int | None = None
     now = start
     while True:
         now += rng.expovariate(RATE)
-        if best is not None and delay(MAINNET, best, TARGET, Millis(handicap)) <= now:
-            return best
+        if best is not None and (ripe := delay(MAINNET, best, TARGET, Millis(handicap))) <= now:
+            return best, float(ripe)
         if now > MAINNET.gap:
-            return best
+            return None
         found = rng.randrange(SPACE)
-        if delay(MAINNET, found, TARGET, Millis(handicap)) < now:
-            continue  # its moment has passed
         best = found if best is None else min(best, found)
+        if delay(MAINNET, best, TARGET, Millis(handicap)) <= now:
+            return best, now
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("handicap", "start"), [(0, 0.0), (30_000, 0.0), (0, -20_000.0), (5_000, 70_000.0)])
 def test_the_exact_law_is_that_of_hashing_one_by_one(handicap: int, start: float) -> None:
     rng = Random(11)
-    slow = sorted(
-        delay(MAINNET, best, TARGET, Millis(handicap))
-        for _ in range(500)
-        if (best := brute_force(rng, handicap, start)) is not None
-    )
-    fast = sorted(
-        delay(MAINNET, found.pow, TARGET, Millis(handicap))
-        for _ in range(500)
-        if (found := first_ripe(MAINNET, rng, rate=RATE, start=start, log_target=TARGET, handicap=Millis(handicap)))
-    )
-    # Kolmogorov-Smirnov at 0.1 %: 1.95 sqrt(2 / n)
-    merged = sorted(set(slow + fast))
-    distance = max(abs(_below(slow, value) - _below(fast, value)) for value in merged[::20])
-    assert distance < 1.95 * math.sqrt(2 / 500)
+    slow = [one for _ in range(1_000) if (one := brute_force(rng, handicap, start)) is not None]
+    fast: list[tuple[int, float]] = []
+    for _ in range(1_000):
+        find = first_ripe(MAINNET, rng, rate=RATE, start=start, log_target=TARGET, handicap=Millis(handicap))
+        assert find is not None
+        fast.append((find.pow, max(find.at, float(delay(MAINNET, find.pow, TARGET, Millis(handicap))))))
+    for quantity in (
+        lambda one: float(delay(MAINNET, one[0], TARGET, Millis(handicap))),  # its ripeness
+        lambda one: one[1],  # the moment it was both ripe and found
+        lambda one: one[1] - delay(MAINNET, one[0], TARGET, Millis(handicap)),  # how late it was found
+    ):
+        left, right = sorted(map(quantity, slow)), sorted(map(quantity, fast))
+        merged = sorted({round(value) for value in (*left, *right)})
+        distance = max(abs(_below(left, value + 0.5) - _below(right, value + 0.5)) for value in merged[::20])
+        assert distance < 1.95 * math.sqrt(2 / 1_000)  # Kolmogorov-Smirnov at 0.1 %
 
 
-def _below(ordered: list[Millis], value: int) -> float:
+def test_one_winner_in_fifteen_is_found_after_its_own_moment() -> None:
+    rng, late, runs = Random(5), 0, 4_000
+    for _ in range(runs):
+        find = first_ripe(MAINNET, rng, rate=RATE, start=0.0, log_target=TARGET, handicap=Millis(0))
+        assert find is not None
+        late += find.at > delay(MAINNET, find.pow, TARGET, Millis(0)) + 1
+    assert late / runs == pytest.approx(1 / (1 + 120_000 * math.log(2) / 6_000), abs=0.02)
+
+
+def _below(ordered: list[float], value: float) -> float:
     return sum(entry <= value for entry in ordered) / len(ordered)
 
 
