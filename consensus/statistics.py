@@ -187,13 +187,16 @@ def expected_interval(params: ChainParams, network_rate: float, block: ChainedHe
 def _exposure(params: ChainParams, block: ChainedHeader, interval: Millis) -> float:
     """Return the hashing time, ms, that a hash space of one would have had up to the winner.
 
-    A hash q counts if it is found before its own ripeness D(q). So hashes up to the winner p were looked for during
-    the integral of D over 0..p, which is p (D(p) - TAU / ln 2), and that integral times the hash rate is Exp(1): the
-    mean over n blocks gives the hash rate within 1 / sqrt(n), whatever the schedule did.
+    Until the first block is ripe at t, a share F(t) = 2^((t - c) / TAU) of all hashes was looked for, for t each, and
+    F t times the hash rate is Exp(1): the mean over n blocks gives the hash rate within 1 / sqrt(n), whatever the
+    schedule did. The winner p with its interval tells F t unless it was found after its own moment, as one in 1 + 1 / a
+    is, a = TAU / (t ln 2); p / F is then uniform, and p times the interval F t (1/2 - a / 4) on average.
     """
     share = (block.sealed.pow + 1) / 2.0**256
-    by_hash = max(interval - params.tau / math.log(2), 0.0)
-    return share * (by_hash if block.header.mined_at == 0 else interval)
+    if block.header.mined_at:
+        return share * interval
+    a = params.tau / (max(interval, params.min_interval) * math.log(2))
+    return share * interval / (1 - a / (1 + a) * (0.5 + a / 4))
 
 
 def _rate(blocks: list[_Seen]) -> float:

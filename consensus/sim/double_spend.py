@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from chain.block import ChainedHeader
 from chain.fork_choice import outweighs
 from chain.params import ChainParams
-from consensus.schedule import next_log_target
 from consensus.sim.blocks import BlockMaker
 from consensus.sim.forks import steered_limit
-from consensus.sim.law import SPACE, draw_handicap, first_ripe, first_under
+from consensus.sim.law import SPACE, draw_handicap, first_under
+from consensus.sim.solo import SoloChain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,6 +59,14 @@ class Contest:
 
 
 @dataclass(frozen=True, slots=True)
+class _Public:
+    """A public chain, and when each of its blocks was both ripe and found, ms."""
+
+    blocks: list[ChainedHeader]
+    moments: list[float]
+
+
+@dataclass(frozen=True, slots=True)
 class _Axis:
     low: float
     step: float
@@ -95,37 +103,28 @@ class DoubleSpend:
         self._root = self._maker.genesis(contest.height)
 
     @cached_property
-    def _public(self) -> list[list[ChainedHeader]]:
+    def _public(self) -> list[_Public]:
         return [self._public_chain(30 + EXTRA + 2) for _ in range(self._public_runs)]
 
     @cached_property
     def _mean(self) -> float:
         """Mean interval of the public chain while the attacker's hashes are away, ms."""
         runs = self._public
-        return sum(run[-1].time - self._root.time for run in runs) / (len(runs) * len(runs[0]))
+        return sum(run.blocks[-1].time - self._root.time for run in runs) / (len(runs) * len(runs[0].blocks))
 
     @cached_property
     def _moves(self) -> "list[tuple[Grid, Grid]]":
         return [self._transitions(control) for control in CONTROLS]
 
-    def _public_chain(self, blocks: int) -> list[ChainedHeader]:
+    def _public_chain(self, blocks: int) -> _Public:
         contest, params = self._contest, self._params
-        block, chain = self._root, list[ChainedHeader]()
+        miners, chain = SoloChain(params, self._rng, self._maker, self._root), _Public([], [])
         for _ in range(blocks):
             handicap = draw_handicap(
-                params, self._rng, block.height + 1, stake=contest.honest_stake, total=contest.total
+                params, self._rng, miners.tip.height + 1, stake=contest.honest_stake, total=contest.total
             )
-            found = first_ripe(
-                params,
-                self._rng,
-                rate=contest.rate * (1 - contest.share),
-                start=0.0,
-                log_target=next_log_target(params, block.err),
-                handicap=handicap,
-            )
-            assert found is not None, "an honest majority finds a hash in every interval"
-            block = self._maker.child(block, pow_hash=found.pow, handicap=handicap, miner=0)
-            chain.append(block)
+            chain.blocks.append(miners.extend(rate=contest.rate * (1 - contest.share), handicap=handicap))
+            chain.moments.append(miners.moment)
         return chain
 
     def _limit(self, control: float) -> int:
@@ -165,7 +164,7 @@ class DoubleSpend:
         by_hashing: list[float] = []
         for _ in range(self._samples):
             block, took = self._attack_block(self._root, self._limit(control))
-            public = self._rng.choice(self._public)[0].time - self._root.time
+            public = self._rng.choice(self._public).blocks[0].time - self._root.time
             by_time.append(block.time - self._root.time - public)
             by_hashing.append(took - public)
         return _table(TIMES, by_time), _table(HASHING, by_hashing)
@@ -179,7 +178,7 @@ class DoubleSpend:
 
     def _race(self, confirmations: int, choices: "list[Grid]", values: "list[Grid]") -> bool:
         public = self._rng.choice(self._public)
-        moments = [block.time for block in public]
+        moments = public.moments
         block, hashed, root = self._root, float(self._root.time), self._root.time
         for made in range(confirmations + EXTRA):
             seen = bisect_right(moments, hashed)
@@ -192,9 +191,9 @@ class DoubleSpend:
             block, took = self._attack_block(block, self._limit(CONTROLS[int(choices[made][row, column])]))
             hashed += took
             count = bisect_right(moments, max(block.time, hashed))
-            if count >= len(public):
+            if count >= len(public.blocks):
                 return False
-            if self._wins(block, public, count, confirmations):
+            if self._wins(block, public.blocks, count, confirmations):
                 return True
         return False
 
@@ -216,7 +215,7 @@ class DoubleSpend:
         won = [0] * len(confirmations)
         for _ in range(trials):
             public = self._rng.choice(self._public)
-            moments = [block.time for block in public]
+            moments = public.moments
             block, hashed = self._root, float(self._root.time)
             racing = list(range(len(confirmations)))
             while racing and block.height - self._root.height < max(confirmations) + EXTRA:
@@ -224,9 +223,9 @@ class DoubleSpend:
                 block, took = self._attack_block(block, limit)
                 hashed += took
                 count = bisect_right(moments, max(block.time, hashed))
-                if count >= len(public):
+                if count >= len(public.blocks):
                     break
-                for race in [race for race in racing if self._wins(block, public, count, confirmations[race])]:
+                for race in [race for race in racing if self._wins(block, public.blocks, count, confirmations[race])]:
                     won[race] += 1
                     racing.remove(race)
         return [count / trials for count in won]

@@ -13,7 +13,8 @@ from chain.params import ChainParams
 from consensus.ripening import seal_passes_floor, work_at
 from consensus.schedule import next_log_target
 from consensus.sim.blocks import BlockMaker
-from consensus.sim.law import SPACE, calibrated_rate, draw_handicap, first_ripe, first_under
+from consensus.sim.law import SPACE, calibrated_rate, draw_handicap, first_under
+from consensus.sim.solo import SoloChain
 
 BURN_IN = 2_000
 """Blocks until the schedule has forgotten where it began: 4.4 times its time constant of 450 blocks."""
@@ -36,18 +37,15 @@ def honest_growth(params: ChainParams, rng: Random, *, stake: float, total: floa
     """Return the growth of the public chain while `stake` of `total` (shares of all coins) is online."""
     maker = BlockMaker(params)
     rate = calibrated_rate(params, params.genesis_log_target)
-    block = maker.genesis(params.stake_start + params.stake_ramp)
+    chain = SoloChain(params, rng, maker, maker.genesis(params.stake_start + params.stake_ramp))
     work, start = 0, 0
     for number in range(BURN_IN + blocks):
-        handicap = draw_handicap(params, rng, block.height + 1, stake=stake, total=total)
-        target = next_log_target(params, block.err)
-        found = first_ripe(params, rng, rate=rate, start=0.0, log_target=target, handicap=handicap)
-        assert found is not None, "the calibrated rate finds a hash in every interval"
-        block = maker.child(block, pow_hash=found.pow, handicap=handicap, miner=0)
+        handicap = draw_handicap(params, rng, chain.tip.height + 1, stake=stake, total=total)
+        block = chain.extend(rate=rate, handicap=handicap)
         if number == BURN_IN:
             start = block.time
         work += block.work if number > BURN_IN else 0
-    return Growth(work / (block.time - start) / rate, (block.time - start) / (blocks - 1))
+    return Growth(work / (chain.tip.time - start) / rate, (chain.tip.time - start) / (blocks - 1))
 
 
 def attack_growth(params: ChainParams, rng: Random, *, stake: float, total: float, blocks: int) -> Growth:

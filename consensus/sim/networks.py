@@ -5,10 +5,10 @@ from random import Random
 
 from chain.block import ChainedHeader
 from chain.params import ChainParams
-from consensus.schedule import next_log_target
 from consensus.sim.blocks import BlockMaker, miner_of
 from consensus.sim.forks import equilibrium_rate
-from consensus.sim.law import draw_handicap, first_ripe
+from consensus.sim.law import draw_handicap
+from consensus.sim.solo import SoloChain
 from consensus.sim.world import Conditions, MinerSetup, Outcome, World, internet_delay
 
 SHARES = (0.3, 0.2, 0.15, 0.1, 0.1, 0.05, 0.05, 0.05)
@@ -64,23 +64,13 @@ def after_step(
     """Return a chain whose hash rate jumps by a factor after `burn` blocks; all stakers leave then if not `stakers`."""
     rate = equilibrium_rate(params, rng, stake=STAKED, total=STAKED)
     maker = BlockMaker(params)
-    block = maker.genesis(params.stake_start + params.stake_ramp)
+    miners = SoloChain(params, rng, maker, maker.genesis(params.stake_start + params.stake_ramp))
     chain: list[ChainedHeader] = []
     for number in range(burn + blocks):
         stepped = number >= burn
         online = 0.0 if stepped and not stakers else STAKED
-        handicap = draw_handicap(params, rng, block.height + 1, stake=online, total=STAKED)
-        found = first_ripe(
-            params,
-            rng,
-            rate=rate * factor if stepped else rate,
-            start=0.0,
-            log_target=next_log_target(params, block.err),
-            handicap=handicap,
-        )
-        assert found is not None, "even a ten-thousandth of the hash rate passes the floor in time"
-        block = maker.child(block, pow_hash=found.pow, handicap=handicap, miner=0)
-        chain.append(block)
+        handicap = draw_handicap(params, rng, miners.tip.height + 1, stake=online, total=STAKED)
+        chain.append(miners.extend(rate=rate * factor if stepped else rate, handicap=handicap))
     return chain
 
 

@@ -5,7 +5,7 @@ enough, hashes on its own unripe block, which nobody else has, and shows the blo
 gains is time on the next height; what it risks is that somebody's block is ripe first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from chain.block import ChainedHeader
@@ -16,7 +16,7 @@ from chain.primitives.units import Millis, Wei
 from consensus.schedule import next_log_target
 from consensus.search import Rank
 from consensus.sim.blocks import BlockMaker
-from consensus.sim.law import draw_handicap, first_ripe, first_under, limit_for
+from consensus.sim.law import Find, draw_handicap, first_ripe, first_under, limit_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,15 @@ class Earned:
 
 
 @dataclass(frozen=True, slots=True)
-class _Own:
-    """The attacker's block of a height, and when (ms after the parent's time) it went on from it."""
+class _Try:
+    """One side's block of a height. Moments in ms after the parent's time."""
 
     block: ChainedHeader
+    found: float
     leaves: float
+    """When its maker goes on from it."""
+    shown: float
+    """When the other side may go on from it: it is ripe, found and no longer kept back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +114,32 @@ class Withholding:
             draws = self._handicaps(tip)
             honest = self._honest(tip, honest_from, draws.honest)
             own = self._own(tip, attacker_from, draws.attacker)
-            honest_from = attacker_from = 0.0
-            wins = own is not None and _rank(own.block) < _rank(honest)
-            if own is not None and wins:
-                shown = own.block.time + self._strategy.release
-                if self._strategy.release > late_limit(self._params) and shown > honest.time:
-                    late += 1  # the public block is head, and a sibling past LATE does not displace it
-                    wins = False
+            wins, too_late = (False, False) if own is None else self._meet(own, honest)
+            late += too_late
             mints, own_ticket = self._mints(tip, draws, attacker_wins=wins)
             subsidy = self._params.subsidy_at(tip.height + 1)
             paid += subsidy + mints
             income += subsidy * wins + mints * own_ticket
-            if own is None or not wins:
-                tip = honest
-                continue
-            won += 1
-            # everybody else learns of the block when it is shown; until then they hash on the parent
-            attacker_from, honest_from = own.leaves - (own.block.time - tip.time), float(self._strategy.release)
-            tip = own.block
+            won += wins
+            best = own if own is not None and wins else honest
+            passed = best.block.time - tip.time
+            # everybody else learns of the attacker's block when it is shown; until then they hash on the parent
+            attacker_from, honest_from = best.leaves - passed, best.shown - passed
+            tip = best.block
         return Earned(won / blocks, income / paid, late / blocks, (tip.time - start.time) / blocks)
+
+    def _meet(self, own: _Try, honest: _Try) -> tuple[bool, bool]:
+        """Tell whether the attacker's block wins its height, and whether it was the better one and shown too late.
+
+        Who sees the other's block goes on from it: a hash that would be found later never is.
+        """
+        if honest.found > own.shown or own.found > honest.shown:
+            return own.shown < honest.shown, False
+        better = _rank(own.block) < _rank(honest.block)
+        ripe = own.block.time - own.block.header.parent_time
+        # a sibling that comes past LATE does not displace the head
+        too_late = better and own.shown > honest.shown and own.shown - ripe > late_limit(self._params)
+        return better and not too_late, too_late
 
     def _handicaps(self, tip: ChainedHeader) -> _Draws:
         stakes, height = self._stakes, tip.height + 1
@@ -145,7 +156,7 @@ class Withholding:
         reward = block_reward(tip.height + 1, Wei(0), self._params, ticket_handicap=handicap)
         return reward.ticket_reward, draws.own_is_best and handicap == draws.attacker
 
-    def _honest(self, tip: ChainedHeader, start: float, handicap: Millis) -> ChainedHeader:
+    def _honest(self, tip: ChainedHeader, start: float, handicap: Millis) -> _Try:
         found = first_ripe(
             self._params,
             self._rng,
@@ -155,30 +166,35 @@ class Withholding:
             handicap=handicap,
         )
         assert found is not None, "an honest majority finds a hash in every interval"
-        return self._maker.child(tip, pow_hash=found.pow, handicap=handicap, miner=0)
+        block = self._maker.child(tip, pow_hash=found.pow, handicap=handicap, miner=0)
+        shown = max(found.at, float(block.time - tip.time))
+        return _Try(block, found.at, leaves=shown, shown=shown)
 
-    def _own(self, tip: ChainedHeader, start: float, handicap: Millis) -> _Own | None:
+    def _own(self, tip: ChainedHeader, start: float, handicap: Millis) -> _Try | None:
         """Return the attacker's block: the first that is good enough, else the one that is ripe first."""
         params = self._params
         target = next_log_target(params, tip.err)
         rate = self._rate * self._share
         limit = 0
         if self._strategy.good_enough is not None:
-            good = self._strategy.good_enough + self._strategy.per_lead * max(-start, 0.0)
-            limit = limit_for(params, target, handicap, round(good))
+            ripe_by = self._strategy.good_enough + self._strategy.per_lead * max(-start, 0.0)
+            limit = limit_for(params, target, handicap, round(ripe_by))
         fallback = first_ripe(
             params, self._rng, rate=rate, start=start, log_target=target, handicap=handicap, above=limit
         )
+        waited = None if fallback is None else self._tried(tip, fallback, handicap)
         if limit:
-            found = first_under(self._rng, rate=rate, limit=limit)
-            block = self._maker.child(tip, pow_hash=found.pow, handicap=handicap, miner=1)
-            leaves = start + found.at
-            if leaves <= block.time - tip.time:
-                return _Own(block, leaves)
-        if fallback is None:
-            return None
-        block = self._maker.child(tip, pow_hash=fallback.pow, handicap=handicap, miner=1)
-        return _Own(block, float(block.time - tip.time))
+            under = first_under(self._rng, rate=rate, limit=limit)
+            good = self._tried(tip, Find(under.pow, start + under.at), handicap)
+            if good.found <= good.block.time - tip.time or waited is None or good.found < waited.leaves:
+                return replace(good, leaves=good.found)
+        return waited
+
+    def _tried(self, tip: ChainedHeader, find: Find, handicap: Millis) -> _Try:
+        """Return an own block from which the attacker goes on once it is ripe."""
+        block = self._maker.child(tip, pow_hash=find.pow, handicap=handicap, miner=1)
+        ripe = float(block.time - tip.time)
+        return _Try(block, find.at, max(find.at, ripe), max(find.at, ripe + self._strategy.release))
 
 
 def _rank(block: ChainedHeader) -> Rank:

@@ -5,6 +5,9 @@ import pytest
 
 from chain.block import ChainedHeader
 from chain.primitives.units import LogTarget, Millis
+from consensus.sim.blocks import BlockMaker
+from consensus.sim.law import calibrated_rate
+from consensus.sim.solo import SoloChain
 from consensus.statistics import (
     DEEP_HOLDS_FOR,
     LEAST_HISTORY,
@@ -15,8 +18,6 @@ from consensus.statistics import (
     expected_wait,
 )
 from tests.consensus.networks import MAINNET, place
-
-RATE = 2.0**40
 
 
 def block(height: int, *, bits: float, interval: int = 120_000) -> ChainedHeader:
@@ -76,20 +77,18 @@ def test_deep_reorganisations_and_clock_errors_alarm() -> None:
     assert dict(monitor.statistics().alarms_begun) == {"clock_error": 1, "deep_reorganisation": 1, "hash_rate_fell": 0}
 
 
-def test_the_hash_rate_is_found_from_the_seals() -> None:
-    rng = Random(5)
-    monitor = ConsensusMonitor(MAINNET)
-    for height in range(LONG_WINDOW):
-        # scan hash space upwards: the exposure up to the winner is exponential (see `_exposure`)
-        share = rng.expovariate(1.0) / (RATE * (120 - 8.656))
-        monitor.applied(block(height, bits=0) if share <= 0 else _with_share(height, share))
-    assert monitor.statistics().network_hash_rate == pytest.approx(RATE, rel=0.1)
-    assert monitor.statistics().mean_interval == 120_000
-
-
-def _with_share(height: int, share: float) -> ChainedHeader:
-    base = block(height, bits=0)
-    return replace(base, sealed=replace(base.sealed, pow=int(share * 2.0**256)))
+@pytest.mark.slow
+def test_the_hash_rate_is_found_from_the_seals_within_a_hundredth() -> None:
+    maker, rng = BlockMaker(MAINNET), Random(5)
+    chain = SoloChain(MAINNET, rng, maker, maker.genesis(0))
+    rate, rates = calibrated_rate(MAINNET, MAINNET.genesis_log_target), []
+    for window in range(30):
+        monitor = ConsensusMonitor(MAINNET)
+        for _ in range(LONG_WINDOW):
+            monitor.applied(chain.extend(rate=rate, handicap=Millis(0)))
+        if window >= 3:  # the schedule has come to rest
+            rates.append(monitor.statistics().network_hash_rate / (1_000 * rate))
+    assert sum(rates) / len(rates) == pytest.approx(1.0, abs=0.02)  # three standard errors
 
 
 def test_expected_wait_is_the_share_of_the_hash_rate() -> None:

@@ -5,7 +5,9 @@ import pytest
 
 from chain.primitives.units import LogTarget, Millis
 from consensus.ripening import delay
+from consensus.sim.blocks import BlockMaker
 from consensus.sim.law import SPACE, calibrated_rate, draw_handicap, first_ripe, limit_for
+from consensus.sim.solo import SoloChain
 from tests.consensus.networks import MAINNET
 
 TARGET = LogTarget(250 << 16)
@@ -79,9 +81,31 @@ def test_hashes_above_a_limit_only() -> None:
         assert found is None or found.pow >= limit
 
 
-def test_the_calibrated_rate_is_the_law_of_the_genesis_target() -> None:
-    hashes = calibrated_rate(MAINNET, MAINNET.genesis_log_target) * MAINNET.block_time
-    assert (256 - math.log2(hashes) - 0.83) * 65536 == pytest.approx(MAINNET.genesis_log_target, abs=1)
+@pytest.mark.slow
+def test_at_the_calibrated_rate_the_genesis_target_gives_the_block_time() -> None:
+    rng, late, total, runs = Random(1), 0.0, 0, 8_000
+    target = MAINNET.genesis_log_target
+    rate = calibrated_rate(MAINNET, target)
+    for _ in range(runs):
+        found = first_ripe(MAINNET, rng, rate=rate, start=late, log_target=target, handicap=Millis(0))
+        assert found is not None
+        interval = delay(MAINNET, found.pow, target, Millis(0))
+        total += interval
+        late = max(found.at - interval, 0.0)  # the next block is hashed on from the moment this one is found
+    assert total / runs == pytest.approx(MAINNET.block_time, abs=500)  # four standard errors
+
+
+@pytest.mark.slow
+def test_a_chain_that_acts_as_one_goes_on_when_its_tip_is_found() -> None:
+    maker = BlockMaker(MAINNET)
+    chain = SoloChain(MAINNET, Random(1), maker, maker.genesis(0))
+    late = []
+    for _ in range(2_000):
+        block = chain.extend(rate=RATE, handicap=Millis(0))
+        assert chain.tip is block
+        late.append(chain.moment - block.time)
+    assert min(late) == 0.0
+    assert sum(value > 1 for value in late) / len(late) == pytest.approx(1 / 15, abs=0.02)
 
 
 def test_handicaps_have_tau_as_mean_and_stake_scales_them() -> None:

@@ -53,7 +53,7 @@ def test_steady_intervals_are_narrow_and_all_agree() -> None:
     assert all(60 <= value <= 240 for value in seconds)
     assert sum(seconds) / len(seconds) == pytest.approx(120, abs=2)
     assert outcome.agreed
-    assert outcome.on_winner > 0.98
+    assert outcome.on_winner == pytest.approx(1 - 1 / 15, abs=0.02)  # one winner in 15 is found after its own time
 
 
 @pytest.mark.slow
@@ -72,8 +72,8 @@ def test_a_partition_heals() -> None:
 
 @pytest.mark.slow
 def test_the_stakeless_threshold_is_that_of_the_design() -> None:
-    honest = honest_growth(MAINNET, Random(1), stake=0.0, total=0.0, blocks=800)
-    attack = attack_growth(MAINNET, Random(2), stake=0.0, total=0.0, blocks=800)
+    honest = honest_growth(MAINNET, Random(1), stake=0.0, total=0.0, blocks=6_000)
+    attack = attack_growth(MAINNET, Random(2), stake=0.0, total=0.0, blocks=6_000)
     assert outgrowing_share(honest, attack) == pytest.approx(0.39, abs=0.03)
 
 
@@ -83,7 +83,7 @@ def test_an_honest_start_earns_its_share_and_withholding_little_more() -> None:
         game = Withholding(
             MAINNET, Random(8), share=0.33, rate=RATE, stakes=Stakes(0.0, 0.0), strategy=strategy, height=0
         )
-        return game.run(2_500).revenue
+        return game.run(8_000).revenue
 
     assert revenue(Strategy(None)) == pytest.approx(0.33, abs=0.02)
     assert revenue(Strategy(114_000)) < 0.37
