@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from chain.block import ChainedHeader
 from chain.fork_choice import outweighs
 from chain.params import ChainParams
-from consensus.sim.blocks import BlockMaker
+from consensus.sim.blocks import BlockMaker, interval_of
 from consensus.sim.forks import steered_limit
 from consensus.sim.law import SPACE, draw_handicap, first_under
 from consensus.sim.solo import SoloChain
@@ -164,7 +164,7 @@ class DoubleSpend:
         by_hashing: list[float] = []
         for _ in range(self._samples):
             block, took = self._attack_block(self._root, self._limit(control))
-            public = self._rng.choice(self._public).blocks[0].time - self._root.time
+            public = interval_of(self._rng.choice(self._rng.choice(self._public).blocks))
             by_time.append(block.time - self._root.time - public)
             by_hashing.append(took - public)
         return _table(TIMES, by_time), _table(HASHING, by_hashing)
