@@ -3,6 +3,7 @@
 `python -m bench.soak [--blocks 300]` takes an hour. It starts the devnet as `mappemonde devnet --nodes 6` does, notes
 by WebSocket when each node adopts which block, and at the end compares the intervals after the handicaps' ramp with
 those that `consensus.sim` draws for the same constants, hash rate and stakes (two-sample Kolmogorov-Smirnov).
+`--against FILE` compares the intervals of an earlier run, kept by `--save FILE`, with the law of today: half a minute.
 """
 
 import argparse
@@ -128,22 +129,12 @@ def simulated(blocks: int) -> list[list[int]]:
     return runs
 
 
-def report(ports: list[int], adopted: list[dict[str, float]], save: Path | None) -> int:
-    """Print the figures; return 0 if the devnet keeps the law."""
-    height = int(str(call(ports[0], "eth_blockNumber")), 16) - 1
-    chain = heads(ports[0], height)
-    intervals = [int(str(block["interval"])) for block in chain]
+def compare(intervals: list[int]) -> bool:
+    """Print the intervals of a devnet, ms from block 2 on, beside the law; tell whether it keeps it."""
     inside = [PARAMS.min_interval <= interval <= 2 * PARAMS.block_time for interval in intervals]
-    settled = [int(str(block["interval"])) for block in chain if int(str(block["number"]), 16) >= RAMPED]
-    tickets = sum(block["ticket"] is not None for block in chain)
-    if save is not None:
-        save.write_text(json.dumps(intervals))
-    supply = call(ports[0], "mappemonde_supply")
-    assert isinstance(supply, dict), "the node answers"
-    stake = sum(STAKES) / int(supply["issued"], 16)
-    law = [interval for run in simulated(height) for interval in run[RAMPED - 2 :]]
+    settled = intervals[RAMPED - 2 :]
+    law = [interval for run in simulated(len(intervals) + 1) for interval in run[RAMPED - 2 :]]
     test = ks_2samp(settled, law)
-    print(f"{len(intervals)} intervals, {tickets} blocks with a ticket, stake {stake:.3f} of the coins issued")
     print(
         f"in the window of {PARAMS.min_interval} to {2 * PARAMS.block_time} ms: {100 * sum(inside) / len(inside):.2f} %"
     )
@@ -152,6 +143,22 @@ def report(ports: list[int], adopted: list[dict[str, float]], save: Path | None)
         deviation = (sum((value - mean) ** 2 for value in sample) / len(sample)) ** 0.5
         print(f"{name}: {len(sample)} intervals from height {RAMPED} on, mean {mean:.0f} ms, sd {deviation:.0f} ms")
     print(f"Kolmogorov-Smirnov: D = {test.statistic:.4f}, p = {test.pvalue:.3f} (rejected under {LEVEL})")
+    return bool(all(inside) and test.pvalue >= LEVEL)
+
+
+def report(ports: list[int], adopted: list[dict[str, float]], save: Path | None) -> int:
+    """Print the figures; return 0 if the devnet keeps the law."""
+    height = int(str(call(ports[0], "eth_blockNumber")), 16) - 1
+    chain = heads(ports[0], height)
+    intervals = [int(str(block["interval"])) for block in chain]
+    tickets = sum(block["ticket"] is not None for block in chain)
+    if save is not None:
+        save.write_text(json.dumps(intervals))
+    supply = call(ports[0], "mappemonde_supply")
+    assert isinstance(supply, dict), "the node answers"
+    stake = sum(STAKES) / int(supply["issued"], 16)
+    print(f"{len(intervals)} intervals, {tickets} blocks with a ticket, stake {stake:.3f} of the coins issued")
+    keeps = compare(intervals)
     told = [block for block in chain[10:] if any(str(block["hash"]) in seen for seen in adopted)]
     first = [min(seen.get(str(block["hash"]), float("inf")) for seen in adopted) for block in told]
     found = [at - int(str(block["time"])) for block, at in zip(told, first, strict=True)]
@@ -174,7 +181,7 @@ def report(ports: list[int], adopted: list[dict[str, float]], save: Path | None)
             print(f"nodes on the winner within {limit} ms of {name}: {100 * share:.2f} %")
     same = len({_hash_of(port, height - 2) for port in ports}) == 1
     print(f"all nodes agree on block {height - 2}: {same}")
-    return 0 if all(inside) and test.pvalue >= LEVEL and same else 1
+    return 0 if keeps and same else 1
 
 
 def _hash_of(port: int, height: int) -> str:
@@ -188,7 +195,10 @@ def main() -> int:
     parser.add_argument("--blocks", type=int, default=300)
     parser.add_argument("--port-offset", type=int, default=3000)
     parser.add_argument("--save", type=Path, help="keep the intervals in this JSON file")
+    parser.add_argument("--against", type=Path, help="start nothing: compare the intervals kept in this JSON file")
     arguments = parser.parse_args()
+    if arguments.against is not None:
+        return 0 if compare(json.loads(arguments.against.read_text())) else 1
     if arguments.blocks < RAMPED + 40:
         parser.error(f"at least {RAMPED + 40} blocks: the comparison begins at height {RAMPED}")
     ports = [RPC_PORT + arguments.port_offset + PORT_STEP * index for index in range(NODES)]

@@ -5,9 +5,10 @@ import pytest
 
 from consensus.sim.blocks import interval_of
 from consensus.sim.double_spend import Contest, DoubleSpend
-from consensus.sim.forks import GAIN, attack_growth, honest_growth, outgrowing_share
+from consensus.sim.forks import attack_growth, honest_growth, outgrowing_share
 from consensus.sim.law import calibrated_rate
 from consensus.sim.networks import after_step, honest_world, partition
+from consensus.sim.races import RACE_GAIN
 from consensus.sim.retarget import intervals
 from consensus.sim.scenarios import SCENARIOS, run_scenario
 from consensus.sim.withholding import Earned, Stakes, Strategy, Withholding
@@ -101,7 +102,7 @@ def test_confirmations_protect() -> None:
 @pytest.mark.slow
 def test_the_attacker_of_the_design_wins_as_often_as_its_table_says() -> None:
     race = DoubleSpend(MAINNET, Contest(0.25, RATE, 0.0, 0.0, 0.0, 0), Random(4), public_runs=40)
-    six, twenty = race.steered((6, 20), 800, gain=GAIN)
+    six, twenty = race.steered((6, 20), 800, gain=RACE_GAIN)
     assert six == pytest.approx(0.18, abs=0.05)
     assert twenty == pytest.approx(0.05, abs=0.03)
 
