@@ -20,8 +20,8 @@ from consensus.sim.networks import STAKED
 from consensus.sim.report import Cell, Result, Row
 
 RACE_GAIN = 1 / 4
-"""How hard the design's attacker steers, bits of threshold per T_BLOCK of lag; the design does not say. About what serves
-it best in races of 6 to 30 blocks, of 1/40 to 2 tried."""
+"""How hard the design's attacker steers, bits of threshold per T_BLOCK of lag; the design does not say. Of 1/40 to 2
+tried, about what serves it best in races of 6 to 30 blocks."""
 
 CONFIRMATIONS = (6, 10, 20, 30)
 """Those of the design's table."""
