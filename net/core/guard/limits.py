@@ -19,11 +19,15 @@ class Bucket:
         self._level = self._burst
         self._at = now
 
-    def take(self, amount: int, now: Millis) -> bool:
-        """Take tokens if enough are there and tell whether they were; time that goes backwards adds nothing."""
+    def _refill(self, now: Millis) -> None:
+        """Add what has come since the last time; time that goes backwards adds nothing."""
         if now > self._at:
             self._level = min(self._burst, self._level + (now - self._at) * self._rate)
             self._at = now
+
+    def take(self, amount: int, now: Millis) -> bool:
+        """Take tokens if enough are there and tell whether they were."""
+        self._refill(now)
         if self._level < amount * 1000:
             return False
         self._level -= amount * 1000
@@ -31,13 +35,9 @@ class Bucket:
 
     def charge(self, amount: int, now: Millis) -> bool:
         """Take tokens that were spent already, into debt of at most one burst; tell whether there is no debt."""
-        level = self._level
-        if now > self._at:
-            level = min(self._burst, level + (now - self._at) * self._rate)
-            self._at = now
-        level -= amount * 1000
-        self._level = level if level >= 0 else max(level, -self._burst)
-        return level >= 0
+        self._refill(now)
+        self._level = max(self._level - amount * 1000, -self._burst)
+        return self._level >= 0
 
     def wait(self, amount: int, now: Millis) -> Millis:
         """Return in how many ms `take(amount)` would succeed, 0 if it would now; `amount` is at most the burst."""

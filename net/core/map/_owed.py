@@ -43,7 +43,7 @@ class _Neighbour:
     """When the patience with a record ends, by its origin's prefix."""
     late: int = 0
     handed: int = 0
-    stalled: int = 0
+    kept_back: int = 0
 
 
 class Owed:
@@ -84,9 +84,9 @@ class Owed:
         for one in self._neighbours.values():
             while one.until and next(iter(one.until.values())) <= now:
                 one.until.popitem(last=False)
-                one.stalled += 1
+                one.kept_back += 1
 
     def conduct(self, peer: PeerId) -> Account:
         """Return how a neighbour has kept to the names it told."""
         one = self._neighbours.get(peer)
-        return Account() if one is None else Account(one.late, one.handed, one.stalled)
+        return Account() if one is None else Account(one.late, one.handed, one.kept_back)

@@ -13,6 +13,7 @@ from net.core.overlay.annoyance import JUDGE_EVERY, LEVEL_MAX, Annoyance, Deeds
 from net.core.wire.frame import FrameKind
 from net.sim.node import SimNode
 from net.sim.world import End, World
+from tests.helpers.grown import join
 
 PEERS = [PeerId(bytes([n]) * 32) for n in range(1, 9)]
 TOPIC = TopicSpec(7, "test", 500_000, Priority.TRANSACTION)
@@ -134,11 +135,7 @@ def lines(node: SimNode, other: SimNode, text: str) -> list[Millis]:
 def test_annoying_neighbours_are_replaced_within_ten_minutes_and_slow_ones_stay() -> None:
     world = Spoilt(5)
     nodes: list[SimNode] = []
-    for _ in range(14):
-        bootstraps = (nodes[0].url,) if nodes else ()
-        nodes.append(SimNode(world, replace(SPARSE, bootstraps=bootstraps), [TOPIC]))
-        nodes[-1].start()
-        world.run_for(500)
+    join(world, nodes, 14, SPARSE, [TOPIC], apart=500)
     staller, parrot, slow = nodes[5], nodes[6], nodes[7]
     world.run_for(30_000)
     world.stallers, world.parrots = {staller.index}, {parrot.index}

@@ -17,6 +17,7 @@ from net.core.overlay.eclipse import EVERY, EVERY_PER_PEER, LAG, EclipseWatch
 from net.core.wire.frame import FrameKind
 from net.sim.node import SimNode
 from net.sim.world import End, World
+from tests.helpers.grown import join
 
 NOW = Millis(1_750_000_000_000)
 PEERS = [PeerId(n.to_bytes(2, "big") * 16) for n in range(1, 101)]
@@ -112,11 +113,7 @@ def test_an_eclipsed_node_raises_the_alarm_and_no_other(seed: int) -> None:
         unlisted_from=8,
     )
     nodes: list[SimNode] = []
-    for _ in range(12):
-        bootstraps = (nodes[0].url,) if nodes else ()
-        nodes.append(SimNode(world, replace(config, bootstraps=bootstraps), [TOPIC]))
-        nodes[-1].start()
-        world.run_for(500)
+    join(world, nodes, 12, config, [TOPIC], apart=500)
     world.run_for(60_000)
     victim = nodes[5]
     assert [one for one in victim.mesh.neighbours() if one.kind is LinkKind.UNLISTED and one.outbound]

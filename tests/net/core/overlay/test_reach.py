@@ -1,6 +1,5 @@
 """Finding out how a node is reached: findings, hysteresis, the limits of tries, and a simulated network."""
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -20,6 +19,7 @@ from net.core.wire.control import Try, decode_try, encode_try
 from net.core.wire.record import Flags
 from net.sim.node import SimNode
 from net.sim.world import Conditions, World
+from tests.helpers.grown import join
 
 PUBLIC, PUNCHABLE, HARD = Reachability.PUBLIC, Reachability.PUNCHABLE, Reachability.HARD
 SAME = (("198.51.100.1", 5), ("198.51.100.1", 5))
@@ -193,14 +193,12 @@ def test_any_bytes_are_a_try_or_malformed(body: bytes) -> None:
 @pytest.mark.timeout(120)
 def test_nodes_of_a_network_find_out_how_they_are_reached_and_say_so() -> None:
     world = World(3, Conditions(hard=0.3, punchable=0.3))
-    config = MeshConfig(network_id=bytes(32), id_difficulty=1, rendezvous_url="filled in", trust_own_clock=True)
+    config = MeshConfig(
+        network_id=bytes(32), id_difficulty=1, rendezvous_url="filled in", trust_own_clock=True, reachability=None
+    )
     topic = TopicSpec(7, "test", 1_000, Priority.BLOCK)
     nodes: list[SimNode] = []
-    for _ in range(20):
-        bootstraps = (nodes[0].url,) if nodes else ()
-        nodes.append(SimNode(world, replace(config, bootstraps=bootstraps, reachability=None), [topic]))
-        nodes[-1].start()
-        world.run_for(200)
+    join(world, nodes, 20, config, [topic], apart=200)
     world.run_for(150_000)
     kinds = {
         PUBLIC: Flags.PUBLIC,

@@ -1,7 +1,5 @@
 """Own links given back and moved by choice, in small networks: who follows the hash, who refuses, what is kept."""
 
-from dataclasses import replace
-
 import pytest
 
 from chain.primitives.units import Millis
@@ -12,6 +10,7 @@ from net.core.overlay.link import Link
 from net.core.wire.signal import Refusal
 from net.sim.node import SimNode
 from net.sim.world import World
+from tests.helpers import grown
 
 TOPIC = TopicSpec(7, "test", 1_000, Priority.BLOCK)
 CONFIG = MeshConfig(
@@ -28,13 +27,9 @@ CONFIG = MeshConfig(
 
 
 def join(world: World, nodes: list[SimNode], count: int) -> list[SimNode]:
-    for _ in range(count):
-        bootstraps = (nodes[0].url,) if nodes else ()
-        nodes.append(SimNode(world, replace(CONFIG, bootstraps=bootstraps), [TOPIC]))
-        nodes[-1].start()
-        world.run_for(300)
+    joined = grown.join(world, nodes, count, CONFIG, [TOPIC])
     world.run_for(10_000)
-    return nodes[-count:]
+    return joined
 
 
 def own(node: SimNode) -> list[Link]:

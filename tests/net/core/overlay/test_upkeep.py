@@ -1,7 +1,5 @@
 """The clockwork of the overlay in small networks: reseed, alarms that forbid it, bans over restarts."""
 
-from dataclasses import replace
-
 import pytest
 
 from chain.primitives.errors import Penalty
@@ -12,6 +10,7 @@ from net.core.effects import Priority
 from net.core.wire.signal import Refusal
 from net.sim.node import SimNode
 from net.sim.world import World
+from tests.helpers.grown import join
 
 TOPIC = TopicSpec(7, "test", 1_000, Priority.BLOCK)
 CONFIG = MeshConfig(
@@ -30,11 +29,7 @@ CONFIG = MeshConfig(
 def network(size: int) -> tuple[World, list[SimNode]]:
     world = World(4)
     nodes: list[SimNode] = []
-    for _ in range(size):
-        bootstraps = (nodes[0].url,) if nodes else ()
-        nodes.append(SimNode(world, replace(CONFIG, bootstraps=bootstraps), [TOPIC]))
-        nodes[-1].start()
-        world.run_for(300)
+    join(world, nodes, size, CONFIG, [TOPIC])
     world.run_for(10_000)
     return world, nodes
 
