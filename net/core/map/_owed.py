@@ -21,6 +21,13 @@ PER_RECORD = Millis(40)
 """And how much longer each further one: a neighbour that shares its 100 kB/s of records among twelve links sends one of
 300 bytes in this time."""
 
+PROVEN_FOR = Millis(3_600_000)
+"""How long an answered question shows that a neighbour sends what it names."""
+
+DOUBT_EVERY = Millis(30_000)
+"""How often one that has not shown it is asked on purpose: two silences a minute are what a judgement needs
+(`overlay.annoyance`). An honest one answers, and is left in peace for PROVEN_FOR."""
+
 OWED_MAX = 2_048
 """Records remembered of one neighbour; the oldest is forgotten and then counts as nothing."""
 
@@ -41,6 +48,10 @@ class Account:
 class _Neighbour:
     until: OrderedDict[bytes, Millis] = field(default_factory=OrderedDict)
     """When the patience with a record ends, by its origin's prefix."""
+    asked_at: Millis = Millis(0)
+    """When it was last asked; before that, when it first named a record."""
+    proven_at: Millis | None = None
+    """When it last sent what it had been asked for."""
     late: int = 0
     handed: int = 0
     kept_back: int = 0
@@ -55,12 +66,18 @@ class Owed:
     def asked(self, peer: PeerId, names: Iterable[RecordName], now: Millis) -> None:
         """Note what a neighbour that had named these records was asked for; a question repeated starts no new wait."""
         one = self._neighbours.setdefault(peer, _Neighbour())
+        one.asked_at = now
         for name in names:
             one.until.setdefault(name_prefix(name), Millis(now + PATIENCE + PER_RECORD * len(one.until)))
             if len(one.until) > OWED_MAX:
                 one.until.popitem(last=False)
 
-    def answered(self, peer: PeerId, raws: Iterable[bytes], waited: Iterable[bytes]) -> int:
+    def doubtful(self, peer: PeerId, now: Millis) -> bool:
+        """Tell whether a neighbour that names records is to be asked for one, only to see whether it sends any."""
+        one = self._neighbours.setdefault(peer, _Neighbour(asked_at=now))
+        return now - one.asked_at >= DOUBT_EVERY and (one.proven_at is None or now - one.proven_at >= PROVEN_FOR)
+
+    def answered(self, peer: PeerId, raws: Iterable[bytes], waited: Iterable[bytes], now: Millis) -> int:
         """Take records that a neighbour sent; return how many of them it owed though another had been faster.
 
         `waited` holds the prefixes of the records that have not come by any way.
@@ -70,6 +87,8 @@ class Owed:
             return 0
         prefixes = [origin_of(raw)[:PREFIX_BYTES] for raw in raws]
         came = [prefix for prefix in prefixes if one.until.pop(prefix, None) is not None]
+        if came:
+            one.proven_at = now
         late = len(set(came).difference(waited))
         one.late += late
         one.handed += len(came)

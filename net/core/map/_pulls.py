@@ -41,6 +41,8 @@ class Pulls:
         self._wanted: dict[bytes, _Wanted] = {}
         self._per_link: dict[PeerId, int] = {}
         self._owed = Owed()
+        self._doubted: dict[PeerId, RecordName] = {}
+        """What neighbours that have shown nothing for long will be asked for at once; one name a link."""
         self._next: Millis | None = None
 
     def heard(self, peer: PeerId, names: Iterable[RecordName], peer_map: PeerMap, now: Millis) -> None:
@@ -62,6 +64,9 @@ class Pulls:
                 entry.announcers.append(peer)
                 if newer(seq_low, name_seq(entry.name)):
                     entry.name = name
+            if peer not in self._doubted and self._owed.doubtful(peer, now):
+                self._doubted[peer] = name
+                self._next = now
 
     def arrived(self, origin: PeerId) -> None:
         """Note that a record of the origin came, by whichever way."""
@@ -79,6 +84,7 @@ class Pulls:
     def link_down(self, peer: PeerId) -> None:
         """Ask a link no more."""
         self._owed.link_down(peer)
+        self._doubted.pop(peer, None)
         for entry in self._wanted.values():
             if peer in entry.announcers:
                 entry.announcers.remove(peer)
@@ -86,6 +92,25 @@ class Pulls:
     def deadline(self) -> Millis | None:
         """Return when `due` next has work."""
         return self._next
+
+    def doubts(self, now: Millis) -> list[tuple[PeerId, RecordName]]:
+        """Return what to ask of neighbours that must show that they send what they name; call it before `due`.
+
+        One that names everything at once and sends nothing is else seldom asked: eager links are faster.
+        """
+        asks: list[tuple[PeerId, RecordName]] = []
+        for peer, name in self._doubted.items():
+            entry = self._wanted.get(name_prefix(name))
+            if entry is None or peer == entry.asked:
+                continue
+            if peer in entry.announcers:
+                entry.announcers.remove(peer)
+            if entry.asked is None:
+                entry.asked, entry.due = peer, Millis(now + PULL_AGAIN)
+            self._owed.asked(peer, [name], now)
+            asks.append((peer, name))
+        self._doubted.clear()
+        return asks
 
     def due(self, now: Millis) -> dict[PeerId, list[RecordName]]:
         """Return what to ask of whom now; count what was asked long ago and has not come."""
@@ -108,9 +133,9 @@ class Pulls:
         self._next = min((entry.due for entry in self._wanted.values()), default=None)
         return asks
 
-    def answered(self, peer: PeerId, raws: Iterable[bytes]) -> int:
+    def answered(self, peer: PeerId, raws: Iterable[bytes], now: Millis) -> int:
         """Take what a neighbour sends, before `arrived`; return how many records are answers that others overtook."""
-        return self._owed.answered(peer, raws, self._wanted)
+        return self._owed.answered(peer, raws, self._wanted, now)
 
     def conduct(self, peer: PeerId) -> Account:
         """Return how a neighbour has kept to the names it told."""

@@ -207,12 +207,12 @@ class Spread:
             link.lazy_since = None
             link.score = 0
 
-    def ask(self, peer: PeerId, names: Iterable[RecordName]) -> list[ToPeer]:
-        """Return the frames that pull records by name; the link turns eager."""
+    def ask(self, peer: PeerId, names: Iterable[RecordName], turn: Turn = Turn.EAGER) -> list[ToPeer]:
+        """Return the frames that pull records by name; the link turns eager unless told otherwise."""
         wanted = list(names)
-        self.turn(peer, Turn.EAGER)
+        self.turn(peer, turn)
         return [
-            _want(peer, RecordsWant(Turn.EAGER, tuple(wanted[at : at + NAMES_MAX])))
+            _want(peer, RecordsWant(turn, tuple(wanted[at : at + NAMES_MAX])))
             for at in range(0, len(wanted), NAMES_MAX)
         ]
 

@@ -29,6 +29,7 @@ from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
     RecordName,
+    Turn,
     contradict,
     decode_equivocation,
     decode_have,
@@ -145,7 +146,7 @@ class Gossip:
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
-        repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, raws)
+        repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, raws, now)
         for raw in raws:
             digest = self._seen.digest(raw)
             if digest in self._seen:
@@ -454,6 +455,8 @@ class Gossip:
                 effects += self._accept(held.record, held.raw, held.sender, now)
             except RemoteError as error:
                 effects.append(Fault(held.sender, error.penalty, str(error)))
+        for peer, name in self.pulls.doubts(now):
+            effects += self.spread.ask(peer, [name], Turn.KEEP)
         for peer, names in self.pulls.due(now).items():
             effects += self.spread.ask(peer, names)
         effects += self.backlog.tick(now)

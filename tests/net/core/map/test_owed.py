@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 
 from chain.primitives.peer import PREFIX_BYTES
 from chain.primitives.units import Millis
-from net.core.map._owed import OWED_MAX, PATIENCE, PER_RECORD, Account, Owed
+from net.core.map._owed import DOUBT_EVERY, OWED_MAX, PATIENCE, PER_RECORD, PROVEN_FOR, Account, Owed
 from net.core.map._pulls import ANNOUNCERS_MAX, PULL_AFTER, PULL_AGAIN
 from net.core.wire.frame import FrameKind
-from net.core.wire.gossip import RecordName, encode_have, record_name
+from net.core.wire.gossip import RecordName, Turn, decode_want, encode_have, record_name
 from net.core.wire.record import encode_record
 from tests.helpers.gossip_node import A, B, C, faults, frames, give, node
 from tests.helpers.map_world import START, identity, record
@@ -103,6 +103,29 @@ def test_announcers_of_one_record_are_bounded_and_asked_in_turn() -> None:
     assert len(one.gossip.pulls) == 0
 
 
+def test_who_is_never_in_time_to_be_asked_is_asked_on_purpose_until_it_has_answered_once() -> None:
+    """A names a record every 10 s, which B brings a second later: A is never the way it comes."""
+    one, asked = node(A, B), []
+    answers_from = START + 300_000
+    for second in range(0, 900, 10):
+        now, news = Millis(START + second * 1_000), record(identity(1_000 + second))
+        body = encode_have([record_name(news.peer[:PREFIX_BYTES], news.seq)])
+        one.gossip.receive(A, FrameKind.RECORDS_HAVE, body, now)
+        wants = frames(one.gossip.tick(now), FrameKind.RECORDS_WANT)
+        assert {frame.peer for frame in wants} <= {A}
+        assert all(decode_want(frame.body).turn is Turn.KEEP for frame in wants)
+        asked += [second] * len(wants)
+        if wants and now >= answers_from:
+            give(one, A, news, now=now + 300)
+        give(one, B, news, now=now + 1_000)
+    every = DOUBT_EVERY // 1_000
+    assert asked == list(range(every, 300 + every, every)), "from its first names on, and no more once it has answered"
+    assert one.gossip.pulls.conduct(A) == Account(handed=1, kept_back=len(asked) - 1)
+    later = Millis(START + 300_000 + PROVEN_FOR + 60_000)
+    one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have([NAME]), later)
+    assert [frame.peer for frame in frames(one.gossip.tick(later), FrameKind.RECORDS_WANT)] == [A]
+
+
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), st.integers(0, 40_000)), max_size=60))
 def test_every_record_asked_for_ends_as_answered_forgotten_or_kept_back(steps: list[tuple[int, int, int]]) -> None:
     owed, now, asked, answered, raws = Owed(), int(START), 0, 0, [encode_record(record(identity(n))) for n in range(7)]
@@ -115,7 +138,7 @@ def test_every_record_asked_for_ends_as_answered_forgotten_or_kept_back(steps: l
             owed.asked(C, [record_name(prefixes[which], 1)], Millis(now))
             asked += prefixes[which] not in before
         else:
-            assert owed.answered(C, [raws[which]], []) == (prefixes[which] in before)
+            assert owed.answered(C, [raws[which]], [], Millis(now)) == (prefixes[which] in before)
             answered += prefixes[which] in before
     account = owed.conduct(C)
     waiting = len(owed._neighbours[C].until) if C in owed._neighbours else 0
