@@ -30,7 +30,8 @@ class Assembly:
         self._neighbours = neighbours
         self._asks = asks
         self._tags = tags
-        self._asked: dict[Tag, Announced] = {}
+        self._asked: dict[Tag, tuple[Announced, tuple[int, ...]]] = {}
+        """The block of each question, and the places that were empty when it was put."""
         self._checking: dict[Tag, Announced] = {}
         self.from_pool = 0
         self.fetched_parts = 0
@@ -70,7 +71,7 @@ class Assembly:
         ask = self._asks.open(peer, request, now)
         block.ask = ask.tag
         block.retry_at = None
-        self._asked[ask.tag] = block
+        self._asked[ask.tag] = (block, missing)
         return [ask]
 
     def owns_ask(self, tag: Tag) -> bool:
@@ -79,15 +80,15 @@ class Assembly:
 
     def responded(self, tag: Tag, peer: PeerId, response: Response, now: Millis) -> list[Effect]:
         """Take an answer."""
-        block = self._asked.pop(tag)
+        block, asked = self._asked.pop(tag)
         block.ask = None
         match response:
             case Parts(raws) if raws is not None and not block.whole:
-                missing = block.missing()
-                if len(raws) != len(missing):
-                    fault = Penalise(peer, Penalty.BAN, f"{len(raws)} parts where {len(missing)} were asked for")
+                if len(raws) != len(asked):
+                    fault = Penalise(peer, Penalty.BAN, f"{len(raws)} parts where {len(asked)} were asked for")
                     return [fault, *self.advance(block, now)]
-                for index, raw in zip(missing, raws, strict=True):
+                # Another form may have filled some of the places since: what was asked for is still what came.
+                for index, raw in zip(asked, raws, strict=True):
                     block.slots[index] = raw
                 self.fetched_parts += len(raws)
                 return self.advance(block, now)
@@ -105,7 +106,7 @@ class Assembly:
 
     def failed(self, tag: Tag, now: Millis) -> list[Effect]:
         """A question got no answer: ask the next neighbour."""
-        block = self._asked.pop(tag)
+        block, _ = self._asked.pop(tag)
         block.ask = None
         return self.advance(block, now)
 

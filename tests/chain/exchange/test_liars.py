@@ -243,3 +243,25 @@ def test_a_compact_form_of_other_transactions_is_mended_by_the_whole_body() -> N
     assert node.head.id == block_id
     assert node.exchange.statistics().bodies_fetched == 1
     assert not world.bans()
+
+
+def test_parts_that_another_form_brought_meanwhile_blame_nobody() -> None:
+    world = World(16)
+    node, liar, honest = world.node(), world.node(), world.node()
+    payments = tuple(sign(key_of(1), to=GENESIS.header.miner, nonce=nonce) for nonce in range(8))
+    block = next_block(GENESIS, payments)
+    block_id = header_id(block.sealed.header)
+    honest.chain.add(VerifiedBlock(block.sealed, payments, world.now), world.now)
+    world.link(node, liar)
+    world.link(node, honest)
+    world.run(1_000)
+    lacking = [signed.tx.hash for signed in payments[:3]]
+    first = make_compact(block.sealed, block_id, block.transactions, lambda tx_hash: tx_hash in lacking)
+    other = make_compact(block.sealed, block_id, block.transactions, lambda tx_hash: tx_hash in lacking[1:])
+    announce(node, honest, encode_compact(first))
+    world.run(10)
+    assert node.exchange.statistics().blocks_pending == 1
+    announce(node, liar, encode_compact(other))
+    world.run(30_000)
+    assert not world.bans()
+    assert node.head.id == block_id
