@@ -285,6 +285,7 @@ class Blocks:
         block = self._importing.pop(tag)
         if isinstance(outcome, InvalidBlock):
             return self._drop_invalid(block, now), block.id
+        self.contest.imported(block.id)
         self._blocks.pop(block.id, None)
         return [], block.id
 

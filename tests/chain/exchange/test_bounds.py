@@ -9,7 +9,18 @@ from chain.exchange.bounded import RecentBodies, RecentHashes
 from chain.exchange.budget import TokenBucket
 from chain.exchange.compact import CompactBlock, encode_compact, make_compact
 from chain.exchange.contest import RECENT_MAX, Contest
-from chain.exchange.effects import CheckSeals, Effect, Judgement, Penalise, RecoverSenders, Refuse, Reply, Verdict
+from chain.exchange.effects import (
+    CheckBody,
+    CheckSeals,
+    Effect,
+    Import,
+    Judgement,
+    Penalise,
+    RecoverSenders,
+    Refuse,
+    Reply,
+    Verdict,
+)
 from chain.exchange.exchange import Exchange
 from chain.exchange.held import HELD_MAX, Held, HeldBlocks
 from chain.exchange.messages import (
@@ -28,6 +39,7 @@ from chain.exchange.transactions import BATCHES_MAX, QUEUE_MAX, REJECTED_MAX
 from chain.primitives.hashing import blake2b_128, keccak256
 from chain.primitives.peer import PeerId
 from chain.primitives.units import GWEI, Hash32, Millis
+from chain.verified import ImportStatus
 from tests.helpers.exchange_chain import GENESIS, SmallChain, grow, next_block, seal_of
 from tests.helpers.exchange_world import START, Node, World, peer_of, small
 from tests.helpers.transactions import key_of, sign
@@ -85,7 +97,9 @@ def test_a_claim_that_beats_nobody_is_not_checked() -> None:
     _, exchange = alone()
     best = next_block(GENESIS, claim=1 << 200)
     (check,) = [effect for effect in validate(exchange, announcement(best.sealed)) if isinstance(effect, CheckSeals)]
-    exchange.seals_checked(check.tag, (None,), START)
+    (body,) = [item for item in exchange.seals_checked(check.tag, (None,), START) if isinstance(item, CheckBody)]
+    (handed,) = [item for item in exchange.body_checked(body.tag, (), START) if isinstance(item, Import)]
+    exchange.imported(handed.tag, ImportStatus.UNRIPE, START)
     worse = next_block(GENESIS, nonce=7, claim=1 << 250)
     assert verdicts(validate(exchange, announcement(worse.sealed))) == [Judgement.IGNORE]
     better = next_block(GENESIS, nonce=8, claim=1 << 199)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from chain.block import SealedHeader, encode_body, header_id
+from chain.block import Block, SealedHeader, encode_body, header_id
 from chain.exchange.compact import encode_compact, make_compact
 from chain.exchange.effects import Judgement
 from chain.exchange.messages import (
@@ -22,7 +22,7 @@ from chain.primitives.hashing import blake2b_128
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction
 from chain.verified import VerifiedBlock
-from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, grow, next_block
+from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, SmallRules, grow, next_block
 from tests.helpers.exchange_world import Node, World, small
 from tests.helpers.transactions import key_of, sign
 
@@ -243,6 +243,51 @@ def test_a_compact_form_of_other_transactions_is_mended_by_the_whole_body() -> N
     assert node.head.id == block_id
     assert node.exchange.statistics().bodies_fetched == 1
     assert not world.bans()
+
+
+def siblings_of_which_the_better_pays() -> tuple[Block, Block]:
+    """Return a block with a payment and an empty sibling that ripens later."""
+    rules = SmallRules()
+    signed = sign(key_of(1), to=GENESIS.header.miner)
+    better = next_block(GENESIS, (signed,))
+    time = rules.chain(better.sealed, GENESIS).time
+    later = (next_block(GENESIS, nonce=nonce) for nonce in range(100))
+    return better, next(block for block in later if rules.chain(block.sealed, GENESIS).time > time + 1_000)
+
+
+def withhold(world: World) -> tuple[Node, Node, Block]:
+    """Return a node that knows the best header and cannot get its body, a neighbour, and the next best block."""
+    node, thief, honest = world.node(), world.node(), world.node()
+    world.link(node, thief)
+    world.link(node, honest)
+    world.run(1_000)
+    thief.is_silent = True
+    better, next_best = siblings_of_which_the_better_pays()
+    compact = make_compact(better.sealed, header_id(better.sealed.header), better.transactions, lambda _: True)
+    announce(node, thief, encode_compact(compact))
+    world.run(1_000)
+    assert node.exchange.statistics().blocks_pending == 1
+    return node, honest, next_best
+
+
+def test_a_withheld_body_keeps_no_other_block_out() -> None:
+    world = World(14)
+    node, honest, next_best = withhold(world)
+    block_id = header_id(next_best.sealed.header)
+    key = announce(node, honest, encode_compact(make_compact(next_best.sealed, block_id, (), lambda _: True)))
+    world.run(30_000)
+    assert node.verdicts[key].judgement is Judgement.ACCEPT
+    assert node.head.id == block_id
+
+
+def test_a_withheld_body_keeps_no_own_block_out() -> None:
+    world = World(15)
+    node, honest, next_best = withhold(world)
+    node.found(next_best)
+    world.run(30_000)
+    assert node.head.id == header_id(next_best.sealed.header)
+    assert node.exchange.statistics().blocks_published == 1
+    assert honest.head.id == node.head.id
 
 
 def test_parts_that_another_form_brought_meanwhile_blame_nobody() -> None:
