@@ -146,9 +146,7 @@ class Importer:
 
     def _advance_clock(self, now: Millis) -> None:
         # A block once ripe stays ripe, also when the mesh clock is set back a little.
-        if now > self._now:
-            self._now = now
-            self._branches.ripen(now)
+        self._now = max(self._now, now)
 
     def _take(self, block: VerifiedBlock) -> ImportStatus:
         """Judge, store and, if it leads, adopt one block."""
@@ -203,6 +201,9 @@ class Importer:
 
     def _settle(self, stored: StoredBlock | None) -> None:
         """Let the fork choice speak, and write a new block and a change of the head in one batch."""
+        # Here alone, where the fork choice follows: a call that ends before it must leave `deadline` as it was, or what
+        # it had made ripe would wait for the next block.
+        self._branches.ripen(self._now)
         head = self.head()
         current = self._branches.candidate(head.id) or Candidate(head, None)
         chosen = choose(current, self._branches.ripe(), self._late).chained

@@ -352,3 +352,15 @@ def test_statistics_count(node: Node) -> None:
     node.take(node.forge.block(node.importer.head()), now=node.importer.head().time)
     statistics = node.importer.statistics()
     assert (statistics.imported, statistics.ripe, statistics.unripe, statistics.head_moves) == (4, 3, 1, 3)
+
+
+def test_a_block_that_changes_nothing_does_not_swallow_the_ripening_of_another(node: Node) -> None:
+    waiting = node.forge.block(node.forge.root)
+    child = node.forge.chained(waiting)
+    node.take(waiting, now=child.time - 1)
+    assert node.take(waiting, now=child.time).status is ImportStatus.KNOWN
+    assert node.importer.deadline() == child.time
+    assert node.importer.unripe_children(GENESIS.chained.id) == (child,)
+    assert node.importer.ripen(child.time).move is not None
+    assert node.importer.head() == child
+    assert node.importer.deadline() is None
