@@ -41,13 +41,13 @@ class Journal:
         self._numbers[tx_hash] = number
 
     def discard(self, numbers: tuple[int, ...]) -> None:
-        """Forget replayed records that are of no use any more."""
+        """Forget replayed records that cannot be read."""
         if numbers:
             self._store.delete(numbers)
 
-    def check_room(self) -> None:
-        """Raise `InvalidTransaction` (POOL_FULL) when no record can be added."""
-        if len(self._numbers) >= self._max_records:
+    def check_room(self, tx_hash: Hash32) -> None:
+        """Raise `InvalidTransaction` (POOL_FULL) when a transaction has no record and none can be added."""
+        if tx_hash not in self._numbers and len(self._numbers) >= self._max_records:
             raise InvalidTransaction(TxRule.POOL_FULL, detail="the journal is full")
 
     def write(self, tx: Transaction) -> None:

@@ -101,19 +101,26 @@ class Mempool:
         """Take what the journal holds: called once at start. Returns what is in the pool again."""
         kept: list[SignedTransaction] = []
         useless: list[int] = []
+        mined: list[Hash32] = []
+        refused: list[Hash32] = []
         for number, raw in self._journal.replay():
             try:
-                tx = parse_transaction(raw, self._params.chain_id)
-                self._journal.adopt(number, tx.hash)
-                signed = recover_sender(tx)
-                self._check_alone(tx)
-                self._add(signed, now, local=True)
+                signed = recover_sender(parse_transaction(raw, self._params.chain_id))
             except InvalidTransaction:
-                # mined meanwhile, or written under other settings
                 useless.append(number)
+                continue
+            self._journal.adopt(number, signed.tx.hash)
+            try:
+                self._check_alone(signed.tx)
+                self._add(signed, now, local=True)
+            except InvalidTransaction as error:
+                # mined meanwhile, in a block that can still be undone, or written under other settings
+                (mined if error.rule is TxRule.NONCE_LOW else refused).append(signed.tx.hash)
             else:
                 kept.append(signed)
         self._journal.discard(tuple(useless))
+        self._journal.dropped(refused)
+        self._journal.mined(mined)
         self._counts["restored"] += len(kept)
         return tuple(kept)
 
@@ -260,7 +267,7 @@ class Mempool:
         queue = self._queue(signed.sender)
         crowded = self._check_in_queue(tx, queue)
         if local:
-            self._journal.check_room()
+            self._journal.check_room(tx.hash)
         entry = Entry(signed, self._next_number, now, local, upfront_cost(tx))
         self._next_number += 1
         before = queue.pending_count

@@ -25,6 +25,12 @@ class Bench:
         self.policy = policy
         self.pool = Mempool(PARAMS, self.policy, self.journal, accounts=self.accounts, base_fee=BASE)
 
+    def restarted(self) -> Mempool:
+        """Return a pool that has taken what the journal holds."""
+        pool = Mempool(PARAMS, self.policy, self.journal, accounts=self.accounts, base_fee=BASE)
+        pool.restore(NOW)
+        return pool
+
     def add(self, *signed: SignedTransaction, local: bool = False) -> None:
         for item in signed:
             self.pool.add(item, NOW, local=local)
@@ -270,16 +276,52 @@ def test_the_journal_forgets_what_is_replaced_evicted_or_long_mined() -> None:
     assert not bench.journal.kept
 
 
-def test_a_restart_forgets_what_was_mined_or_is_unreadable() -> None:
+def test_a_restart_forgets_what_is_unreadable() -> None:
     bench = Bench()
-    bench.add(signed_by(1, 0), local=True)
     bench.journal.append(7, b"\x02garbage")
-    bench.accounts.nonces[address_of_key(key_of(1))] = 1
-    again = Mempool(PARAMS, bench.policy, bench.journal, accounts=bench.accounts, base_fee=BASE)
-    assert again.restore(NOW) == ()
+    again = bench.restarted()
+    assert again.local() == ()
     assert not bench.journal.kept
     again.add(signed_by(1, 1), NOW, local=True)
     assert min(bench.journal.kept) > 7
+
+
+def test_what_was_mined_before_a_restart_is_kept_in_case_its_block_is_undone() -> None:
+    bench = Bench(MempoolPolicy(journal_heads=2))
+    own = signed_by(1, 0)
+    bench.add(own, local=True)
+    bench.mine(own)
+    bench.pool = bench.restarted()
+    assert bench.pool.local() == ()
+    bench.mine(undone=(own,))
+    assert bench.pool.local() == (own,)
+    assert bench.restarted().local() == (own,)
+    bench.mine(own)
+    bench.pool = bench.restarted()
+    for _ in range(3):
+        bench.mine()
+    assert not bench.journal.kept
+
+
+def test_a_full_journal_survives_a_restart_whole() -> None:
+    bench = Bench(MempoolPolicy(max_journal=2))
+    own = (signed_by(1, 0), signed_by(1, 1))
+    bench.add(*own, local=True)
+    assert bench.restarted().local() == own
+
+
+def test_what_a_restart_refused_is_journalled_when_it_is_accepted_later() -> None:
+    bench = Bench()
+    own, poor = signed_by(1, 0), address_of_key(key_of(1))
+    bench.add(own, local=True)
+    bench.accounts.balances[poor] = Wei(0)
+    bench.pool = bench.restarted()
+    assert not bench.journal.kept
+    assert bench.pool.statistics().journalled == 0
+    del bench.accounts.balances[poor]
+    bench.mine()
+    bench.add(own, local=True)
+    assert bench.restarted().local() == (own,)
 
 
 def test_a_full_journal_refuses_and_changes_nothing() -> None:
