@@ -116,7 +116,8 @@ class ChainService:
 
     def _follow(self, result: ImportResult) -> HeadChanged:
         """Bring the pool to the new head and log it."""
-        head = self._view.head()
+        # Not the view's head: the writer may be a block ahead, and what that one mined would look used up here.
+        head = result.applied[-1].chained if result.applied else self._view.head()
         if result.undone:
             log.warning(
                 "reorganisation: %d blocks undone, %d applied, head %d",
