@@ -34,7 +34,7 @@ from cli.services.exchange import ExchangeService
 from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission
 from cli.services.hub import Hub
 from cli.services.identity import IdentityKeeper
-from cli.services.mining import MiningService, default_threads
+from cli.services.mining import MiningService, default_threads, is_behind
 from cli.services.staking import StakingFacts
 from cli.services.tickets import TICKET_TOPIC, TicketService
 from cli.settings import check_settings, driver_settings, mesh_config, pool_policy, reward_address, rpc_policy
@@ -381,7 +381,9 @@ class Node:
             company = self._config.trust_own_clock or any(
                 link.kind is LinkKind.LISTED for link in self._driver.neighbours()
             )
-            self._mining.activate(active=company and self._exchange.progress() is None)
+            now = self._driver.mesh_time()
+            behind = is_behind(self._params, self._exchange.progress(), self._view.head(), now)
+            self._mining.activate(active=company and not behind)
 
     def _roles(self) -> dict[str, bool]:
         return {"mining": self._config.mine, "staking": self._stakes, "rendezvous": bool(self._config.rendezvous_host)}

@@ -180,6 +180,11 @@ class SyncProgress:
     peers: int
     """Neighbours it fetches from."""
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether seals have shown that there is something to catch up with; before that it is a peer's word alone."""
+        return self.phase is SyncPhase.BODIES or self.height > self.start_height
+
 
 Effect: TypeAlias = (
     Ask

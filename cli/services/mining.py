@@ -7,6 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from chain.block import Block, ChainedHeader
+from chain.exchange.effects import SyncProgress
 from chain.fees import next_base_fee
 from chain.importer import Importer
 from chain.mempool.pool import Mempool
@@ -41,6 +42,15 @@ SAMPLE_SECONDS = 2.0
 def default_threads() -> int:
     """Return how many threads to hash with: all cores but one, which the node itself needs."""
     return max(1, (os.cpu_count() or 1) - 1)
+
+
+def is_behind(params: ChainParams, progress: SyncProgress | None, head: ChainedHeader, now: Millis) -> bool:
+    """Tell whether a node should catch up before it mines; `progress` is None when there is no catch-up.
+
+    While the head is new, a peer must show true seals for it. A claim of more work costs nothing, and resting loses the
+    best hash so far: by claiming again and again one neighbour would keep a miner from ever showing a block.
+    """
+    return progress is not None and (progress.is_proven or head.time + params.gap <= now)
 
 
 class TooManyShares(NodeError):
