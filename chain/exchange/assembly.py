@@ -137,6 +137,7 @@ class Assembly:
         tag = self._tags.next()
         self._checking[tag] = block
         block.step(Step.COMPLETE)
+        block.retry_at = None
         return [CheckBody(tag, block.chained.header, body, urgent=True)]
 
     def _next_peer(self, block: Announced) -> PeerId | None:

@@ -1,8 +1,9 @@
 """Announced and own blocks: their order, their relay, their bodies."""
 
 from chain.block import encode_body, header_id
+from chain.exchange.assembly import FIRST_PAUSE
 from chain.exchange.compact import encode_compact, make_compact
-from chain.exchange.effects import CheckBody, CheckSeals, Effect, Import, Judgement, Publish, Verdict
+from chain.exchange.effects import Ask, CheckBody, CheckSeals, Effect, Import, Judgement, Publish, Verdict
 from chain.exchange.topics import Topic
 from chain.exchange.work import check_body
 from chain.primitives.hashing import blake2b_128
@@ -93,6 +94,33 @@ def test_the_seal_is_checked_before_relay_and_the_body_after() -> None:
     (handed,) = [effect for effect in checked if isinstance(effect, Import)]
     assert handed.block.transactions == (signed,)
     assert handed.block.arrived == now
+
+
+def test_a_body_that_another_form_completed_is_not_looked_at_again_and_again() -> None:
+    world = World(7)
+    node, sender = world.node(), world.node()
+    world.link(node, sender)
+    exchange = node.exchange
+    block = next_block(GENESIS, (sign(key_of(1), to=GENESIS.header.miner),))
+    block_id = header_id(block.sealed.header)
+    lacking = encode_compact(make_compact(block.sealed, block_id, block.transactions, lambda _: True))
+    whole = encode_compact(make_compact(block.sealed, block_id, block.transactions, lambda _: False))
+    now = Millis(START + 1_000)
+    (check,) = [
+        effect
+        for effect in exchange.validate(Topic.BLOCK, b"one", lacking, sender.peer, now)
+        if isinstance(effect, CheckSeals)
+    ]
+    (ask,) = [effect for effect in exchange.seals_checked(check.tag, (None,), now) if isinstance(effect, Ask)]
+    exchange.request_failed(ask.tag, "refused", now)
+    again = Millis(now + FIRST_PAUSE)
+    assert exchange.deadline() == again
+    effects = exchange.validate(Topic.BLOCK, b"two", whole, sender.peer, now)
+    assert any(isinstance(effect, CheckBody) for effect in effects)
+    exchange.tick(again)
+    deadline = exchange.deadline()
+    assert deadline is not None
+    assert deadline > again, "the body is being checked: there is nothing to do"
 
 
 def test_own_transactions_are_published_again_until_mined() -> None:
