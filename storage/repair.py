@@ -1,13 +1,16 @@
 """Saving what can be saved of a damaged database: `mappemonde db repair`.
 
 LevelDB's own repair keeps the entries it can read and loses the others, so what it leaves may have holes. The chain is
-then cut back to the last block up to which everything is whole, state included, and the node syncs the rest again.
+then cut back to the last block up to which everything is whole, its state and the registries that later blocks are
+judged by included, and the node syncs the rest again.
 Nothing but blocks above the cut and side blocks is removed. The operator is told to keep a copy first.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from chain.epochs import SNAPSHOT_AGE
+from chain.params import ChainParams
 from chain.primitives.errors import Malformed, StorageError
 from chain.primitives.hashing import keccak256
 from chain.primitives.units import Hash32
@@ -40,7 +43,7 @@ class Repaired:
     """Blocks above it, and side blocks, that were removed; the network has them."""
 
 
-def repair(path: Path, genesis_id: Hash32, network_id: Hash32, network_name: str) -> Repaired:
+def repair(path: Path, genesis_id: Hash32, params: ChainParams) -> Repaired:
     """Repair the database in a directory that no node has open. Takes minutes on a long chain.
 
     Raises `StorageError` when it is in use, belongs to another network, or nothing of the chain can be saved.
@@ -48,12 +51,12 @@ def repair(path: Path, genesis_id: Hash32, network_id: Hash32, network_name: str
     repair_level(path)
     store = open_level(path)
     try:
-        return salvage(store, genesis_id, network_id, network_name)
+        return salvage(store, genesis_id, params)
     finally:
         store.close()
 
 
-def salvage(store: KeyValueStore, genesis_id: Hash32, network_id: Hash32, network_name: str) -> Repaired:
+def salvage(store: KeyValueStore, genesis_id: Hash32, params: ChainParams) -> Repaired:
     """Cut the chain in a store back to its last whole block; see `repair`."""
     if store.get(keys.META_VERSION) is None or store.get(keys.META_NETWORK) is None:
         if store.get(keys.height_key(0)) != genesis_id:  # block 0 commits to the network, so its id can stand in
@@ -61,15 +64,15 @@ def salvage(store: KeyValueStore, genesis_id: Hash32, network_id: Hash32, networ
         store.write(
             {
                 keys.META_VERSION: str(keys.SCHEMA_VERSION).encode(),
-                keys.META_NETWORK: network_id + network_name.encode(),
+                keys.META_NETWORK: params.network_id + params.name.encode(),
             },
             durable=True,
         )
-    claim(store, network_id, network_name)
+    claim(store, params.network_id, params.name)
     chain = ChainStore(store)
     height = _last_recorded(store, chain, genesis_id)
     states = States(chain)
-    while height >= 0 and not states.is_whole(_state_root(chain, height)):
+    while height >= 0 and not _can_go_on(chain, states, params, height):
         height -= 1
     if height < 0:
         raise StorageError("no block is whole: move the directory away and sync anew")
@@ -90,6 +93,19 @@ def _last_recorded(store: KeyValueStore, chain: ChainStore, genesis_id: Hash32) 
             break
         height, parent_id = height + 1, block_id
     return height - 1
+
+
+def snapshot_heights(params: ChainParams, height: int) -> tuple[int, ...]:
+    """Return the heights up to this one whose registries blocks above it will be judged by (rule 8)."""
+    epoch = params.epoch(height + 1)
+    ends = (past * params.epoch_length - 1 for past in range(epoch - SNAPSHOT_AGE + 1, epoch + 1))
+    return tuple(sorted({max(0, end) for end in ends}))
+
+
+def _can_go_on(chain: ChainStore, states: "States", params: ChainParams, height: int) -> bool:
+    """Tell whether a block can be executed on the canonical one of a height."""
+    needed = (height, *snapshot_heights(params, height))
+    return all(states.is_whole(_state_root(chain, number)) for number in needed)
 
 
 def _state_root(chain: ChainStore, height: int) -> Hash32:

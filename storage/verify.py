@@ -17,7 +17,7 @@ from storage import keys
 from storage.chain_store import ChainStore
 from storage.kv import KeyValueStore
 from storage.migrations import claim
-from storage.repair import BLOCK_TABLES, States
+from storage.repair import BLOCK_TABLES, States, snapshot_heights
 
 MAX_FAULTS = 100
 """Faults told one by one; a database with more is not read on."""
@@ -73,12 +73,16 @@ def verify(
     faults: list[Fault] = []
     parent: ChainedHeader | None = None
     transactions = blocks = 0
+    sources = snapshot_heights(params, head.height)
+    judged_by: dict[int, Hash32] = {}
     for height in range(head.height + 1):
         block = None
         for fault in walk.block(height, parent, genesis_id):
             faults.append(Fault(height, fault))
         block = walk.block_seen
         blocks += block is not None
+        if block is not None and height in sources:
+            judged_by[height] = block.header.state_root
         transactions += walk.transactions_seen
         parent = block
         progress(height, head.height)
@@ -88,8 +92,14 @@ def verify(
         faults.append(Fault(head.height, "the head is not the last canonical block"))
     if chain.canonical_id(head.height + 1) is not None:
         faults.append(Fault(head.height + 1, "the canonical index goes on above the head"))
-    if not States(chain).is_whole(head.header.state_root):
+    states = States(chain)
+    if not states.is_whole(head.header.state_root):
         faults.append(Fault(head.height, "nodes of the head's state are missing or damaged"))
+    faults += [
+        Fault(height, "nodes of the state that later tickets are judged by are missing or damaged")
+        for height, root in judged_by.items()
+        if not states.is_whole(root)
+    ]
     return Verified(head.height, blocks, transactions, tuple(faults))
 
 

@@ -147,7 +147,7 @@ def repair(datadir: str, network: str, yes: bool, as_json: bool) -> None:
     if not yes:
         click.confirm(f"Repair {path}? What cannot be read is removed; have you made a copy", abort=True, err=True)
     genesis = load_genesis(network)
-    done = salvage(path, genesis.chained.id, genesis.params.network_id, genesis.params.name)
+    done = salvage(path, genesis.chained.id, genesis.params)
     if as_json:
         click.echo(json.dumps({"head": done.head_height, "removedBlocks": done.removed_blocks}))
     else:

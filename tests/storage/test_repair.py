@@ -9,7 +9,8 @@ import pytest
 from chain.block import header_id
 from chain.importer import Importer
 from chain.primitives.errors import StorageError
-from chain.primitives.units import COIN
+from chain.primitives.units import COIN, Hash32
+from chain.staking_registry import SYSTEM_ADDRESS
 from chain.state import State
 from chain.verified import VerifiedBlock
 from storage import keys
@@ -19,6 +20,7 @@ from storage.leveldb import open_level
 from storage.memory import MemoryStore
 from storage.migrations import claim
 from storage.repair import Repaired, repair, salvage
+from storage.verify import verify
 from tests.helpers.forge import INTERVAL, FakeRules, Forge
 from tests.helpers.networks import RECEIVER, payment, small_genesis
 from tests.helpers.stakes import deposit
@@ -50,7 +52,7 @@ def _fill(store: KeyValueStore) -> None:
 
 
 def _salvage(store: KeyValueStore) -> Repaired:
-    return salvage(store, GENESIS.chained.id, PARAMS.network_id, PARAMS.name)
+    return salvage(store, GENESIS.chained.id, PARAMS)
 
 
 def _check_goes_on(store: KeyValueStore, height: int) -> None:
@@ -103,7 +105,7 @@ def test_lost_stamps_are_written_again_for_the_right_network_only() -> None:
     store.write({}, [keys.META_VERSION, keys.META_NETWORK, keys.META_HEAD], durable=True)
     other = small_genesis(epoch_length=4)
     with pytest.raises(StorageError, match="neither stamps nor block 0"):
-        salvage(store, other.chained.id, other.params.network_id, "other")
+        salvage(store, other.chained.id, other.params)
     assert _salvage(store).head_height == HEIGHT
     claim(store, PARAMS.network_id, PARAMS.name)
 
@@ -128,6 +130,30 @@ def test_any_damaged_trie_node_cuts_to_a_state_that_can_be_read(
     _check_goes_on(store, _salvage(store).head_height)
 
 
+def test_a_lost_registry_that_tickets_are_judged_by_cuts_below_it() -> None:
+    store = MemoryStore()
+    claim(store, PARAMS.network_id, PARAMS.name)
+    chain = ChainStore(store)
+    importer = Importer(PARAMS, GENESIS, chain, FakeRules())
+    forge = Forge(GENESIS)
+    last = 4 * PARAMS.epoch_length
+    for _ in range(last + 1):
+        block = forge.block(importer.head())
+        importer.add(block, block.arrived)
+    source = chain.chained(chain.canonical_id(2 * PARAMS.epoch_length - 1) or Hash32(b""))
+    assert source is not None
+    registry = State(chain, source.header.state_root).account(SYSTEM_ADDRESS).storage_root
+    store.write({}, [keys.block_key(keys.NODES, registry)], durable=True)
+    verified = verify(store, GENESIS.chained.id, PARAMS, lambda _height, _of: None)
+    assert [fault.height for fault in verified.faults] == [source.height]
+    assert _salvage(store).head_height == source.height - 1
+    again = Importer(PARAMS, GENESIS, ChainStore(store), FakeRules())
+    for height in range(source.height, last + 2):
+        block = forge.block(again.head())
+        again.add(block, block.arrived)
+        assert again.head().height == height
+
+
 def test_without_the_state_of_genesis_nothing_can_be_saved() -> None:
     store = MemoryStore()
     _fill(store)
@@ -144,7 +170,7 @@ def test_a_leveldb_directory_is_repaired_in_place(tmp_path: Path) -> None:
         manifest.write_bytes(b"no manifest")
     with pytest.raises(StorageError, match="db repair"):
         open_level(tmp_path)
-    assert repair(tmp_path, GENESIS.chained.id, PARAMS.network_id, PARAMS.name).head_height == HEIGHT
+    assert repair(tmp_path, GENESIS.chained.id, PARAMS).head_height == HEIGHT
     again = open_level(tmp_path)
     _check_goes_on(again, HEIGHT)
     again.close()
