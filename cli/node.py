@@ -218,7 +218,7 @@ class Node:
             workers=self._workers,
             clock=mesh_clock,
             took=self._took,
-            progressed=self._reconsider_mining,
+            progressed=self._reconsider_sealing,
         )
         account = reward_address(config)
         self._mining: MiningService | None = None
@@ -250,7 +250,7 @@ class Node:
         self._keeper = IdentityKeeper(
             identity, params.id_difficulty, disk.datadir, self._workers, clock, self._proof_renewed
         )
-        self._hub.connect(self._exchange, self._tickets, self._reconsider_mining, self._alarm)
+        self._hub.connect(self._exchange, self._tickets, self._reconsider_sealing, self._alarm)
         self._watch = ConsensusWatch(params, self._view)
         for listener in (self._watch, self._tickets, self._mining, self):
             if listener is not None:
@@ -289,7 +289,7 @@ class Node:
                 if self._metrics is not None:
                     port = await self._metrics.open()
                     log.info("metrics at http://%s:%d/metrics", self._config.metrics_host, port)
-                self._reconsider_mining()
+                self._reconsider_sealing()
                 await self._stopping.wait()
                 log.info("stopping")
             finally:
@@ -375,14 +375,15 @@ class Node:
         if self._mining is not None:
             self._mining.ticket(parent_id, draw)
 
-    def _reconsider_mining(self) -> None:
-        """Mine while this node follows the head: it has company, or is the first of its network, and is not behind."""
+    def _reconsider_sealing(self) -> None:
+        """Stake while this node is not behind; mine if it also has company, or is the first of its network."""
+        now = self._driver.mesh_time()
+        behind = is_behind(self._params, self._exchange.progress(), self._view.head(), now)
+        self._tickets.activate(active=not behind)
         if self._mining is not None:
             company = self._config.trust_own_clock or any(
                 link.kind is LinkKind.LISTED for link in self._driver.neighbours()
             )
-            now = self._driver.mesh_time()
-            behind = is_behind(self._params, self._exchange.progress(), self._view.head(), now)
             self._mining.activate(active=company and not behind)
 
     def _roles(self) -> dict[str, bool]:

@@ -79,6 +79,7 @@ class TicketService:
         self._publics = tuple(validator.public for validator in validators)
         self._owners_of: Hash32 | None = None
         self._served: Hash32 | None = None
+        self._active = True
         self._timer = DeadlineTimer(clock, self._deadline, self._tick, workers.fail)
 
     def start(self) -> None:
@@ -88,6 +89,12 @@ class TicketService:
     def stop(self) -> None:
         """Do nothing more by itself."""
         self._timer.cancel()
+
+    def activate(self, *, active: bool) -> None:
+        """Send own tickets, or none: to a node that is catching up every head is one that all others left long ago."""
+        if active != self._active:
+            self._active = active
+            self._open_parents()
 
     def validate(self, effect: Validate) -> None:
         """Judge a ticket message of a neighbour."""
@@ -125,7 +132,7 @@ class TicketService:
         self._carry_out(self._relay.parents_changed(opened, self._clock()))
         # One ticket for each block that may become the parent; the staker's best goes out at once.
         best = opened[1] if len(opened) > 1 else opened[0]
-        if best.parent.id != self._served:
+        if self._active and best.parent.id != self._served:
             self._served = best.parent.id
             self._find_owners(best.parent)
             for own in self._staker.parent(best.parent, best.stake):

@@ -108,3 +108,20 @@ def _height(world: World, block_id: Hash32) -> int:
     found = world.view.header(block_id)
     assert found is not None
     return found.height
+
+
+async def test_a_node_that_catches_up_sends_no_tickets_and_then_one_for_its_head() -> None:
+    world = staked()
+    node = Node(world)
+    node.service.activate(active=False)
+    grow(world, node, 10)
+    assert not node.published
+    head = world.view.head()
+    while not node.published:
+        node.service.activate(active=True)
+        head = world.view.head()
+        node.service.activate(active=False)
+        world.mine()
+        node.service.start()
+    node.service.stop()
+    assert [parent for parent, _ in node.sent()] == [head.id]
