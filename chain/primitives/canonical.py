@@ -43,9 +43,15 @@ def unpack(raw: bytes, *, max_bytes: int, max_items: int) -> object:
 
 
 def _has_float(value: object) -> bool:
-    if isinstance(value, list):
-        return any(_has_float(item) for item in value)
-    return isinstance(value, float | dict)
+    # Without recursion: arrays can nest deeper than Python's stack, and a RecursionError is nobody's `Malformed`.
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += item
+        elif isinstance(item, float | dict):
+            return True
+    return False
 
 
 def integer_bytes(number: int) -> bytes:

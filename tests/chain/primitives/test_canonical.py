@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain.exchange.compact import decode_compact
 from chain.primitives.canonical import bytes_integer, integer_bytes, pack, unpack
 from chain.primitives.errors import Malformed
 from chain.primitives.fields import bytes_field, int_field, list_field, wide_int_field
@@ -113,3 +114,17 @@ def test_fields_have_the_type_and_range_asked_for() -> None:
 
 def test_arrays_of_msgpack_are_ours() -> None:
     assert pack([1, b"x", None]) == msgpack.packb([1, b"x", None])
+
+
+@pytest.mark.parametrize("depth", [300, 400, 500, 511, 512, 1_000, 5_000])
+def test_however_deep_arrays_nest_they_are_a_value_or_malformed(depth: int) -> None:
+    raw = b"\x91" * depth + b"\x90"
+    try:
+        value = unpack(raw, max_bytes=10_000, max_items=8)
+    except Malformed:
+        return
+    assert pack(value) == raw
+    with pytest.raises(Malformed):
+        decode_compact(raw)
+    with pytest.raises(Malformed):
+        unpack(b"\x91" * depth + b"\xcb" + bytes(8), max_bytes=10_000, max_items=8)
