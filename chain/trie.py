@@ -314,7 +314,8 @@ class _NoNodes:
 
 
 def ordered_root(values: Sequence[bytes]) -> Hash32:
-    """Return the root of the trie from RLP(index) to value: transactions and receipts of a block."""
+    """Return the root of the trie from RLP(index) to value: transactions and receipts of a block; none is empty."""
+    assert all(values), "an empty value would not show in the root"
     trie = Trie(_NoNodes(), EMPTY_ROOT, NodeCache(0))
     trie.put_many((rlp.encode(rlp.encode_int(index)), value) for index, value in enumerate(values))
     return trie.commit()[0]

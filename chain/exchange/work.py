@@ -46,7 +46,11 @@ def split_body(body: bytes, params: ChainParams) -> list[bytes]:
     """Return the encoded transactions of a body. Raises `Malformed`."""
     most = params.gas_limit // TX_GAS
     items = list_field(unpack(body, max_bytes=params.max_body_bytes, max_items=most), most=most)
-    return [bytes_field(item) for item in items]
+    raws = [bytes_field(item) for item in items]
+    if not all(raws):
+        # A trie holds no empty value: with one more, a body would have the root of an honest one and be invalid.
+        raise Malformed("an empty transaction")
+    return raws
 
 
 def check_body(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chain.block import Block, SealedHeader, encode_body, header_id
-from chain.exchange.compact import encode_compact, make_compact
+from chain.exchange.compact import CompactBlock, encode_compact, make_compact
 from chain.exchange.effects import Judgement
 from chain.exchange.messages import (
     Bodies,
@@ -17,12 +17,14 @@ from chain.exchange.messages import (
     encode_response,
 )
 from chain.exchange.topics import Topic
+from chain.exchange.work import split_body
+from chain.primitives.canonical import pack
 from chain.primitives.errors import Penalty
 from chain.primitives.hashing import blake2b_128
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction
 from chain.verified import VerifiedBlock
-from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, SmallRules, grow, next_block
+from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, PARAMS, SmallRules, grow, next_block
 from tests.helpers.exchange_world import Node, World, small
 from tests.helpers.transactions import key_of, sign
 
@@ -160,6 +162,41 @@ def test_a_false_body_bans_its_sender_alone() -> None:
     assert world.bans() == {liar.peer}
     assert newcomer.head.id == honest.head.id
     assert newcomer.imports == list(range(1, 31))
+
+
+def test_a_body_with_an_empty_transaction_more_spoils_no_block() -> None:
+    world = World(17)
+    honest, liar, newcomer = world.node(), world.node(), world.node()
+    paying(honest, 30)
+    paying(liar, 30)
+    world.now = Millis(world.now + 3_600_000)
+
+    def pad(body: bytes | None) -> bytes | None:
+        return None if body is None else pack([*split_body(body, PARAMS), b""])
+
+    liar.rewrite = rewriting(
+        lambda response: Bodies(tuple(map(pad, response.bodies))) if isinstance(response, Bodies) else response
+    )
+    world.link(newcomer, honest)
+    world.link(newcomer, liar)
+    world.run(60_000)
+    assert world.bans() == {liar.peer}
+    assert newcomer.head.id == honest.head.id
+
+
+def test_a_compact_form_with_an_empty_transaction_more_spoils_no_block() -> None:
+    world = World(18)
+    node, liar, honest = world.node(), world.node(), world.node()
+    block = next_block(GENESIS)
+    block_id = header_id(block.sealed.header)
+    honest.chain.add(VerifiedBlock(block.sealed, (), world.now), world.now)
+    world.link(node, liar)
+    world.link(node, honest)
+    world.run(1_000)
+    announce(node, liar, encode_compact(CompactBlock(block.sealed, (), ((0, b""),))))
+    world.run(30_000)
+    assert node.exchange.statistics().blocks_invalid == 0
+    assert node.head.id == block_id
 
 
 def test_bodies_that_nobody_gives_end_the_catch_up() -> None:
