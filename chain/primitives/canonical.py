@@ -8,6 +8,10 @@ import msgpack
 
 from chain.primitives.errors import Malformed
 
+NESTING_MAX = 32
+"""Deepest nesting of arrays. No message comes near; far deeper ones would exhaust the interpreter's stack, and sooner
+in one caller than in another."""
+
 
 def pack(value: object) -> bytes:
     """Return the canonical encoding: shortest integers and lengths, bytes as bin, text as str, no maps, no floats."""
@@ -18,7 +22,8 @@ def unpack(raw: bytes, *, max_bytes: int, max_items: int) -> object:
     """Return the value of `raw`, lists for arrays.
 
     `max_bytes` bounds the whole input and every string in it, `max_items` every array. Raises `Malformed` if a bound
-    is passed, if bytes are left over, if a map, float or extension occurs, or if `raw` is not the canonical encoding.
+    or NESTING_MAX is passed, if bytes are left over, if a map, float or extension occurs, or if `raw` is not the
+    canonical encoding.
     """
     if len(raw) > max_bytes:
         raise Malformed(f"{len(raw)} bytes where at most {max_bytes} may stand")
@@ -37,21 +42,15 @@ def unpack(raw: bytes, *, max_bytes: int, max_items: int) -> object:
         again = pack(value)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError, OverflowError) as error:
         raise Malformed(f"not canonical msgpack: {type(error).__name__}") from None
-    if again != raw or _has_float(value):
+    if again != raw or _forbidden(value, NESTING_MAX):
         raise Malformed("not the canonical encoding of its value")
     return value
 
 
-def _has_float(value: object) -> bool:
-    # Without recursion: arrays can nest deeper than Python's stack, and a RecursionError is nobody's `Malformed`.
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, list):
-            waiting += item
-        elif isinstance(item, float | dict):
-            return True
-    return False
+def _forbidden(value: object, levels: int) -> bool:
+    if isinstance(value, list):
+        return levels == 0 or any(_forbidden(item, levels - 1) for item in value)
+    return isinstance(value, float | dict)
 
 
 def integer_bytes(number: int) -> bytes:
