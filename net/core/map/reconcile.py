@@ -67,6 +67,14 @@ OPEN_QUESTIONS = 4
 QUESTIONS_MAX = 512
 """Most questions in one comparison: 1,000 differences in 100,000 peers take 220. A neighbour could go on for ever."""
 
+MENDED_MAX = 20_000
+"""Records sent, and asked for, in one comparison at most: 6 MB, within the burst that `guard.limits` allows a link. The
+rest is left to the next one."""
+
+LONGEST = Millis(120_000)
+"""How long one neighbour may take with one part or one comparison, however often it answers: it could hold them with
+crumbs for ever. A part of the largest map takes 20 s over a slow link, a comparison with 1,000 differences a minute."""
+
 SESSIONS_MAX = 4
 """Most comparisons under way at once; each holds sums of the whole map."""
 
@@ -92,6 +100,8 @@ class _Part:
     session: int | None = None
     """The question under way."""
     asked_at: Millis = Millis(0)
+    since: Millis = Millis(0)
+    """When `source` was first asked."""
     fetched: bool = False
     witnesses: set[PeerId] = field(default_factory=set)
 
@@ -104,9 +114,14 @@ class _Comparison:
     sums: Fingerprints
     parts: list[Range]
     waiting: list[Summary]
+    since: Millis
+    unlisted: int
+    """Peers of ours that may still lie in ranges the neighbour lists: an honest one lists none twice."""
     open: int = 0
     questions: int = 0
     heard_at: Millis = Millis(0)
+    wanted: int = 0
+    spared: int = 0
 
 
 class Reconciler:
@@ -269,16 +284,21 @@ class Reconciler:
     def _mend(self, session: _Comparison, listed: Items) -> list[MapEffect]:
         """Ask for what we miss in a listed range and send what the neighbour misses."""
         peer, theirs = session.peer, {item.prefix: item.seq for item in listed.items}
-        wanted = [_name(item) for item in listed.items if self._misses(item)]
-        span = session.sums.span(listed.range)
+        wanted = [_name(item) for item in listed.items if self._misses(item)][: MENDED_MAX - session.wanted]
+        session.wanted += len(wanted)
+        span = session.sums.span(listed.range)[: session.unlisted]
+        session.unlisted -= len(span)
         spare: list[bytes] = []
         for at in span:
+            if session.spared + len(spare) >= MENDED_MAX:
+                break
             origin = session.sums.peers[at]
             seq = self._map.seq(origin)
             if seq is not None and theirs.get(origin[:PREFIX_BYTES], -1) < seq and self._map.checked(origin):
                 raw = self._archive.get(origin)
                 if raw is not None:
                     spare.append(raw)
+        session.spared += len(spare)
         self._mended += len(wanted) + len(spare)
         effects: list[MapEffect] = list(record_frames(peer, spare, Priority.BULK))
         for at in range(0, len(wanted), NAMES_MAX):
@@ -302,7 +322,7 @@ class Reconciler:
             return []
         sums = Fingerprints(self._map, self._entropy(16))
         waiting = [sums.summary(part) for part in merged(parts)]
-        session = _Comparison(peer, sums, parts, waiting, heard_at=now)
+        session = _Comparison(peer, sums, parts, waiting, now, unlisted=len(sums.peers), heard_at=now)
         self._session += 1
         self._compared += 1
         self._comparisons[self._session] = session
@@ -343,6 +363,7 @@ class Reconciler:
             source = part.source if part.source in free else self._rng.choice([p for p in free if busy[p] == least])
             busy[source] += 1
             self._session += 1
+            part.since = part.since if part.source == source else now
             part.source, part.session, part.asked_at = source, self._session, now
             effects.append(_ask(source, Fetch(self._session, Range(part.low, part.range.last))))
         if not self.joined:
@@ -362,8 +383,8 @@ class Reconciler:
         return self._deadline
 
     def _find_deadline(self) -> Millis | None:
-        times = [Millis(part.asked_at + ANSWER_TIMEOUT) for part in self._parts if part.session is not None]
-        times += [Millis(one.heard_at + ANSWER_TIMEOUT) for one in self._comparisons.values()]
+        times = [_over(part.asked_at, part.since) for part in self._parts if part.session is not None]
+        times += [_over(one.heard_at, one.since) for one in self._comparisons.values()]
         if self._settle_at is not None:
             times.append(self._settle_at)
         if not self.witnessed:
@@ -375,14 +396,19 @@ class Reconciler:
         """Give up on silent neighbours, use those that were busy, drop what is kept too long."""
         self._stale = True
         self._serving.sweep(now)
-        late = {part.source for part in self._parts if part.session and part.asked_at + ANSWER_TIMEOUT <= now}
-        late |= {one.peer for one in self._comparisons.values() if one.heard_at + ANSWER_TIMEOUT <= now}
+        late = {part.source for part in self._parts if part.session and _over(part.asked_at, part.since) <= now}
+        late |= {one.peer for one in self._comparisons.values() if _over(one.heard_at, one.since) <= now}
         for peer in sorted(peer for peer in late if peer is not None):
             self._give_up(peer)
             if peer in self._links:
                 self._links[peer] = Millis(now + ANSWER_TIMEOUT)
         settled = self._settle(now) if self._settle_at is not None and now >= self._settle_at else []
         return [*settled, *self._work(now)]
+
+
+def _over(heard: Millis, since: Millis) -> Millis:
+    """Return when a neighbour has been silent, or under way, for too long."""
+    return Millis(min(heard + ANSWER_TIMEOUT, since + LONGEST))
 
 
 def _wants(part: _Part, peer: PeerId) -> bool:

@@ -14,6 +14,7 @@ from net.core.map.effects import MapEffect
 from net.core.map.reconcile import ANSWER_TIMEOUT, FETCHES_PER_LINK, GAP, MISMATCH_FOR, PARTS, QUESTIONS_MAX
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
+from net.core.wire.gossip import decode_records, decode_want
 from net.core.wire.reconcile import (
     HEAD_MAX,
     WHOLE,
@@ -21,6 +22,8 @@ from net.core.wire.reconcile import (
     Compare,
     Differences,
     Fetch,
+    Item,
+    Items,
     Range,
     Records,
     Summary,
@@ -303,3 +306,68 @@ def test_sums_of_parts_and_wholes() -> None:
 def test_ids_in_ascending_order_give_the_ids_back() -> None:
     node = filled(0, range(300, 320))
     assert [PeerId(peer) for peer in node.map.ids()] == sorted(identity(number).peer for number in range(300, 320))
+
+
+def test_a_neighbour_that_lists_everything_again_and_again_gets_no_map_again_and_again() -> None:
+    one = filled(0, range(300, 340))
+    one.reconciler.link_up(A, START)
+    one.reconciler._comparisons.clear()
+    (asked,) = one.reconciler.compare(A, START)
+    assert isinstance(asked, ToPeer)
+    ask = decode_range_ask(asked.body)
+    lie = encode_range_answer(Differences(ask.session, (), tuple(Items(WHOLE, ()) for _ in range(100))))
+    effects = one.reconciler.receive(A, FrameKind.RANGE, lie, START)
+    given = [record for effect in effects if isinstance(effect, ToPeer) for record in decode_records(effect.body)]
+    assert len(given) == len(set(given)) == 40
+
+
+def test_a_comparison_mends_no_more_than_a_link_may_carry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "MENDED_MAX", 10)
+    one = filled(0, range(300, 340))
+    one.reconciler.link_up(A, START)
+    one.reconciler._comparisons.clear()
+    (asked,) = one.reconciler.compare(A, START)
+    assert isinstance(asked, ToPeer)
+    heads = sorted(identity(number).peer[:12] for number in range(400, 430))
+    listed = Items(WHOLE, tuple(Item(head, START) for head in heads))
+    answer = Differences(decode_range_ask(asked.body).session, (), (listed,))
+    effects = one.reconciler.receive(A, FrameKind.RANGE, encode_range_answer(answer), START)
+    frames = [effect for effect in effects if isinstance(effect, ToPeer)]
+    given = [one for frame in frames if frame.kind is FrameKind.RECORDS for one in decode_records(frame.body)]
+    wanted = [
+        name for frame in frames if frame.kind is FrameKind.RECORDS_WANT for name in decode_want(frame.body).names
+    ]
+    assert (len(given), len(wanted)) == (10, 10)
+
+
+def test_a_source_that_delivers_crumbs_is_given_up_too() -> None:
+    joiner = filled(0, range(0), joining=True)
+    joiner.reconciler.link_up(A, START)
+    sessions = [part.session for part in joiner.reconciler._parts if part.session is not None]
+    assert len(sessions) == FETCHES_PER_LINK
+    for second in range(0, 600, 10):
+        now = Millis(START + second * 1_000)
+        for session in sessions:
+            crumb = encode_range_answer(Records(session, final=False, rest=None, records=()))
+            joiner.reconciler.receive(A, FrameKind.RANGE, crumb, now)
+        due = joiner.reconciler.deadline()
+        if due is not None and due <= now:
+            joiner.reconciler.tick(now)
+    assert all(part.session not in sessions for part in joiner.reconciler._parts)
+
+
+def test_a_comparison_that_goes_on_by_crumbs_is_given_up_too() -> None:
+    one = filled(0, range(300, 340))
+    one.reconciler.link_up(A, START)
+    one.reconciler._comparisons.clear()
+    effects = one.reconciler.compare(A, START)
+    ask = decode_range_ask(effects[0].body) if isinstance(effects[0], ToPeer) else None
+    assert ask is not None
+    lie = encode_range_answer(Differences(ask.session, (Summary(WHOLE, 9, 9),) * 8, ()))
+    for second in range(0, 600, 10):
+        now = Millis(START + second * 1_000)
+        one.reconciler.receive(A, FrameKind.RANGE, lie, now)
+        due = one.reconciler.deadline()
+        if due is not None and due <= now:
+            one.reconciler.tick(now)
+    assert ask.session not in one.reconciler._comparisons
