@@ -27,11 +27,15 @@ ANNOUNCERS_MAX = 3
 
 @dataclass(slots=True)
 class _Wanted:
-    name: RecordName
     due: Millis
-    announcers: list[PeerId]
+    announcers: dict[PeerId, RecordName]
+    """Who is still to be asked, and for what."""
     first: PeerId
-    asked: PeerId | None = None
+    asked: tuple[PeerId, RecordName] | None = None
+
+    def was_asked(self, peer: PeerId) -> bool:
+        """Tell whether this neighbour was the last to be asked."""
+        return self.asked is not None and self.asked[0] == peer
 
 
 class Pulls:
@@ -58,20 +62,23 @@ class Pulls:
                     continue
                 self._per_link[peer] = self._per_link.get(peer, 0) + 1
                 due = Millis(now + PULL_AFTER)
-                self._wanted[prefix] = _Wanted(name, due, [peer], peer)
+                self._wanted[prefix] = _Wanted(due, {peer: name}, peer)
                 self._next = due if self._next is None else min(self._next, due)
-            elif peer not in entry.announcers and peer != entry.asked and len(entry.announcers) < ANNOUNCERS_MAX:
-                entry.announcers.append(peer)
-                if newer(seq_low, name_seq(entry.name)):
-                    entry.name = name
+            elif peer not in entry.announcers and not entry.was_asked(peer) and len(entry.announcers) < ANNOUNCERS_MAX:
+                entry.announcers[peer] = name
             if peer not in self._doubted and self._owed.doubtful(peer, now):
                 self._doubted[peer] = name
                 self._next = now
 
-    def arrived(self, origin: PeerId) -> None:
-        """Note that a record of the origin came, by whichever way."""
-        entry = self._wanted.pop(origin[:PREFIX_BYTES], None)
-        if entry is not None:
+    def arrived(self, origin: PeerId, seq: Millis) -> None:
+        """Note that a true record of the origin came, by whichever way: what was named later is waited for still."""
+        entry = self._wanted.get(origin[:PREFIX_BYTES])
+        if entry is None:
+            return
+        entry.announcers = {peer: name for peer, name in entry.announcers.items() if newer(name_seq(name), seq)}
+        asked = entry.asked is not None and newer(name_seq(entry.asked[1]), seq)
+        if not entry.announcers and not asked:
+            del self._wanted[origin[:PREFIX_BYTES]]
             self._release(entry)
 
     def _release(self, entry: _Wanted) -> None:
@@ -86,8 +93,7 @@ class Pulls:
         self._owed.link_down(peer)
         self._doubted.pop(peer, None)
         for entry in self._wanted.values():
-            if peer in entry.announcers:
-                entry.announcers.remove(peer)
+            entry.announcers.pop(peer, None)
 
     def deadline(self) -> Millis | None:
         """Return when `due` next has work."""
@@ -101,12 +107,11 @@ class Pulls:
         asks: list[tuple[PeerId, RecordName]] = []
         for peer, name in self._doubted.items():
             entry = self._wanted.get(name_prefix(name))
-            if entry is None or peer == entry.asked:
+            if entry is None or entry.was_asked(peer):
                 continue
-            if peer in entry.announcers:
-                entry.announcers.remove(peer)
+            entry.announcers.pop(peer, None)
             if entry.asked is None:
-                entry.asked, entry.due = peer, Millis(now + PULL_AGAIN)
+                entry.asked, entry.due = (peer, name), Millis(now + PULL_AGAIN)
             self._owed.asked(peer, [name], now)
             asks.append((peer, name))
         self._doubted.clear()
@@ -125,9 +130,10 @@ class Pulls:
                 del self._wanted[prefix]
                 self._release(entry)
                 continue
-            entry.asked = entry.announcers.pop(0)
-            entry.due = Millis(now + PULL_AGAIN)
-            asks.setdefault(entry.asked, []).append(entry.name)
+            peer = next(iter(entry.announcers))
+            name = entry.announcers.pop(peer)
+            entry.asked, entry.due = (peer, name), Millis(now + PULL_AGAIN)
+            asks.setdefault(peer, []).append(name)
         for peer, names in asks.items():
             self._owed.asked(peer, names, now)
         self._next = min((entry.due for entry in self._wanted.values()), default=None)

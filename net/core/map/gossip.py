@@ -177,7 +177,6 @@ class Gossip:
             raise Forged("a record of another network")
         if record.peer == self._me:
             return self._take_own(record, raw, digest, now)
-        self.pulls.arrived(record.peer)
         reason = self.map.refusal(record, now)
         if reason in (Refusal.DUPLICATE, Refusal.BORN):
             return self._take_twin(peer, record, raw, digest, now)
@@ -193,6 +192,7 @@ class Gossip:
             return []
         self._require_signature(record)
         self._seen.enter(digest)
+        self.pulls.arrived(record.peer, record.seq)  # not before: what nobody signed must not end the search for it
         if not self._origins.admit(record, raw, peer, now):
             return []
         return self._accept(record, raw, peer, now, judged=True)
@@ -267,7 +267,7 @@ class Gossip:
         if at_once:
             self._require_signature(record)
             self._require_proof(record)
-        self.pulls.arrived(origin)
+            self.pulls.arrived(origin, record.seq)
         outcome = self.map.apply(record, now, checked=at_once, settle_later=True, judged=True)
         self._applied += 1
         self._archive.put(origin, raw)

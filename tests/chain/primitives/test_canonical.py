@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.exchange.compact import decode_compact
 from chain.primitives.canonical import bytes_integer, integer_bytes, pack, unpack
 from chain.primitives.errors import Malformed
 from chain.primitives.fields import bytes_field, int_field, list_field, wide_int_field

@@ -95,7 +95,7 @@ def test_announcers_of_one_record_are_bounded_and_asked_in_turn() -> None:
     for peer in peers:
         one.gossip.receive(peer, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
     (entry,) = one.gossip.pulls._wanted.values()
-    assert entry.announcers == peers[:ANNOUNCERS_MAX]
+    assert list(entry.announcers) == peers[:ANNOUNCERS_MAX]
     asked = []
     while (at := one.gossip.pulls.deadline()) is not None:
         asked += [frame.peer for frame in frames(one.gossip.tick(at), FrameKind.RECORDS_WANT) if frame.peer in peers]

@@ -72,3 +72,31 @@ def test_slow_nodes_keep_their_neighbours() -> None:
     found = run(grown(2, 12, SPARSE), slow=4, stallers=0, minutes=6)
     assert found.false == 0
     assert found.kept_back == 0
+
+
+def test_old_or_unsigned_records_do_not_end_the_search_for_a_newer_one() -> None:
+    one, origin, born = node(A, B), identity(5), START - 100_000
+    give(one, A, record(origin, seq=START - 90_000, born=born))
+    name = record_name(origin.peer[:PREFIX_BYTES], START)
+    one.gossip.receive(B, FrameKind.RECORDS_HAVE, encode_have([name]), START)
+    for seq in (START - 95_000, START - 90_000, START + 600_000):
+        useless = replace(record(origin, born=born), seq=Millis(seq), signature=bytes(64))
+        give(one, A, useless, now=START + 1_000)
+    give(one, A, record(origin, seq=START - 50_000, born=born), now=START + 1_000)
+    (asked,) = frames(one.gossip.tick(Millis(START + PULL_AFTER)), FrameKind.RECORDS_WANT)
+    assert (asked.peer, decode_want(asked.body).names) == (B, (name,))
+
+
+def test_a_name_made_up_costs_those_who_told_true_ones_no_question() -> None:
+    one, origin = node(A, B), identity(5)
+    true, false = (record_name(origin.peer[:PREFIX_BYTES], seq) for seq in (START, START + 50_000))
+    one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have([false]), START)
+    one.gossip.receive(B, FrameKind.RECORDS_HAVE, encode_have([true]), START)
+    give(one, B, record(origin), now=START + 1_000)
+    asked = [
+        frame.peer
+        for later in range(0, 20_000, 500)
+        for frame in frames(one.gossip.tick(Millis(START + later)), FrameKind.RECORDS_WANT)
+    ]
+    assert asked == [A]
+    assert len(one.gossip.pulls) == 0
