@@ -84,7 +84,7 @@ class Gossip:
         self._origins = Origins()
         self._names = Names()
         self.pulls = Pulls()
-        self.spread = Spread(identity.peer, archive.get)
+        self.spread = Spread(identity.peer, self._true_record)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
         self.spread.ranked_by(self._interest.rank)
@@ -183,7 +183,7 @@ class Gossip:
         if reason is not None:
             self._refused[reason] = self._refused.get(reason, 0) + 1
             self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
-            held = self._archive.get(record.peer)
+            held = self._true_record(record.peer)
             if reason is Refusal.STALE and peer == record.peer and held is not None:
                 return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
             return []
@@ -407,10 +407,14 @@ class Gossip:
         raws: list[bytes] = []
         for name in want.names:
             origin = self.map.by_prefix(name_prefix(name))
-            raw = self._archive.get(origin) if origin is not None and self.map.checked(origin) else None
+            raw = self._true_record(origin) if origin is not None else None
             if raw is not None:
                 raws.append(raw)
         return list(record_frames(peer, raws))
+
+    def _true_record(self, origin: PeerId) -> bytes | None:
+        """Return the record held if it was checked here: who passes a forged one on is banned for it."""
+        return self._archive.get(origin) if self.map.checked(origin) else None
 
     def set_healing(self, healing: bool) -> None:  # noqa: FBT001 (the state itself, by its name)
         """Turn immediate flooding on or off: while own links or the map are being mended."""

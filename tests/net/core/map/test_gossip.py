@@ -28,9 +28,9 @@ from net.core.wire.gossip import (
     encode_want,
     record_name,
 )
-from net.core.wire.record import Direction, encode_record
+from net.core.wire.record import Direction, Record, encode_record
 from tests.helpers.gossip_node import A, B, C, faults, frames, give, node, sent
-from tests.helpers.map_world import START, identity, record
+from tests.helpers.map_world import START, Node, identity, record
 
 # --- taking and passing on -------------------------------------------------------------------------------------------
 
@@ -280,6 +280,7 @@ def test_a_link_between_two_that_are_served_begins_lazy() -> None:
 
 def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:
     one = node(A)
+    one.gossip.spread._raw_of = one.archive.get  # the records are none, and on no map
     numbers = range(1, 1001)
     ids = [PeerId(Random(number).randbytes(32)) for number in numbers]
     for peer in ids:
@@ -417,3 +418,27 @@ def test_expired_peers_leave_map_and_archive() -> None:
     one.gossip.tick(now)
     assert len(one.map) == 0
     assert one.archive.records == {}
+
+
+def unchecked(one: Node, sender: PeerId, *records: Record) -> None:
+    """Have a node take records of a range without a look at their signatures, as 99 of 100 are."""
+    one.gossip._rng = Random(2)
+    raws = [encode_record(each) for each in records]
+    _, honest = one.gossip.take_ranged(sender, raws, (0, (1 << 64) - 1), START)
+    assert honest
+    assert not any(one.map.checked(each.peer) for each in records)
+
+
+def test_a_forged_record_of_a_range_is_not_passed_on_in_place_of_a_true_one() -> None:
+    one = node(A, B)
+    news = record(identity(1))
+    give(one, A, news)
+    others = [record(identity(number)) for number in range(2, 20)]  # keep the background checks busy
+    unchecked(one, C, *others, replace(news, seq=Millis(START + 1)))
+    assert sent(one.gossip.tick(Millis(START + 500))) == []
+
+
+def test_a_forged_record_of_a_range_is_not_shown_to_the_one_it_is_of() -> None:
+    one, news = node(A, B), record(identity(101))
+    unchecked(one, C, replace(news, seq=Millis(START + 1)))
+    assert sent(give(one, A, news)) == []
