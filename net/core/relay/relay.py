@@ -13,7 +13,7 @@ from net.core.effects import Priority, Verdict
 from net.core.moments import soonest
 from net.core.relay.conduct import Conduct
 from net.core.relay.plan import EAGER_MAX, RelayPlan
-from net.core.relay.wants import RATE, ROUND_TRIP, Wants
+from net.core.relay.wants import RATE, ROUND_TRIP, ROUND_TRIP_MAX, Wants
 from net.core.wire.assembly import Assembly
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
@@ -137,7 +137,7 @@ class Relay:
 
     def measured(self, peer: PeerId, round_trip: Millis) -> None:
         """Take a neighbour's measured round trip."""
-        self._round_trips[peer] = round_trip
+        self._round_trips[peer] = min(round_trip, ROUND_TRIP_MAX)
 
     def publish(self, topic: int, payload: bytes, now: Millis) -> list[Outcome]:
         """Send an own message to all; a repeated one is not sent again. Raises `KeyError` on an unknown topic."""
@@ -192,7 +192,7 @@ class Relay:
         ]
         pulls: dict[PeerId, list[bytes]] = {}
         for key, want in self._wants.due(now):
-            if any(self._assembly.holds(peer, key) for peer in self._served):
+            if now < want.under_way_until and any(self._assembly.holds(peer, key) for peer in self._served):
                 want.next_at = Millis(now + ROUND_TRIP)
             elif want.holders:
                 peer = want.holders.pop(0)

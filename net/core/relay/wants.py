@@ -23,6 +23,14 @@ RATE = 1_000
 ROUND_TRIP = Millis(400)
 """Round trip of a neighbour without a measured one."""
 
+ROUND_TRIP_MAX = Millis(2_000)
+"""Longest round trip that a pull waits for twice: a neighbour is free to answer pings late."""
+
+UNDER_WAY = Millis(4_000)
+SLOWEST = 125
+"""The next pull waits for a payload that comes in chunks so long, plus its size over the SLOWEST rate, 1 Mbit/s in
+bytes a millisecond: a sender is free to never send the last chunk."""
+
 
 @dataclass(slots=True)
 class Want:
@@ -36,6 +44,8 @@ class Want:
     """Announcers not asked yet, in order."""
     next_at: Millis
     """When the next pull is due."""
+    under_way_until: Millis
+    """Until when chunks on their way put the next pull off."""
     asked: list[tuple[PeerId, Millis]] = field(default_factory=list)
     """Who was pulled from, and when."""
 
@@ -62,7 +72,8 @@ class Wants:
             return
         self._noted[peer] = self._noted.get(peer, 0) + 1
         delay = PULL_DELAY + size // RATE if wait else 0
-        self._wants[key] = Want(topic, size, peer, [peer], Millis(now + delay))
+        patience = Millis(now + UNDER_WAY + size // SLOWEST)
+        self._wants[key] = Want(topic, size, peer, [peer], Millis(now + delay), patience)
 
     def arrived(self, key: bytes) -> set[PeerId]:
         """Stop wanting a message; return who was known to have it."""

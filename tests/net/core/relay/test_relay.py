@@ -169,6 +169,30 @@ def test_a_payload_that_stops_half_way_costs_a_strike_and_is_dropped() -> None:
     assert relay.deadline() is None
 
 
+def second_pull(relay: Relay, payload: bytes, *, crumbs: bool) -> int:
+    """Return after how long a message of two announcers is asked of the second; the first may send it in `crumbs`."""
+    key = b"k" * 16
+    for peer in PEERS[:2]:
+        relay.receive(peer, FrameKind.ANNOUNCE, encode_announce([Announced(TOPIC, key, len(payload))]), NOW)
+    bodies = iter(encode_chunks(TOPIC, key, payload))
+    for now in range(NOW, NOW + 120_000, 50):
+        if crumbs and (now - NOW) % 9_000 == 0:
+            relay.receive(PEERS[0], FrameKind.CHUNK, next(bodies), Millis(now))
+        if PEERS[1] in [one.peer for one in relay.tick(Millis(now)) if isinstance(one, ToPeer)]:
+            return now - NOW
+    return 120_000
+
+
+def test_a_payload_that_comes_in_crumbs_is_pulled_from_another() -> None:
+    assert second_pull(make(2), bytes(190_000), crumbs=True) < 7_000
+
+
+def test_a_neighbour_that_answers_pings_late_is_not_waited_for_as_long() -> None:
+    relay = make(2)
+    relay.measured(PEERS[0], Millis(600_000))
+    assert second_pull(relay, bytes(100_000), crumbs=False) < 5_000
+
+
 def test_unfinished_payloads_are_bounded() -> None:
     relay = make(1)
     for number in range(100):
