@@ -30,7 +30,7 @@ class Suspects:
     def score(self, peer: PeerId, now: Millis) -> float:
         """Return the strikes of a peer at this moment."""
         score, at = self._strikes.get(peer, (0.0, now))
-        return float(score * 0.5 ** ((now - at) / HALF_LIFE))
+        return float(score * 0.5 ** (max(0, now - at) / HALF_LIFE))  # mesh time may go back before it is agreed on
 
     def worst(self, now: Millis) -> set[PeerId]:
         """Return the peers to avoid."""
