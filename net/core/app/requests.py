@@ -90,6 +90,8 @@ class Requests:
         self._responses.drop_peer(peer)
         for request in [request for request, taken in self._taken.items() if taken.peer == peer]:
             self._close(request)
+        for place in [place for place in self._open_of if place[0] == peer]:
+            del self._open_of[place]
         gone = [number for number, asked in self._asked.items() if asked.peer == peer]
         return [self._fail(number, "the link is gone") for number in gone]
 
@@ -166,13 +168,14 @@ class Requests:
         part = decode_part(body)
         spec = self._spec(part.topic, part.total)
         place = (peer, part.topic)
-        numbers = self._open_of.setdefault(place, set())
+        numbers = self._open_of.get(place, set())
         if not part.offset:
             if part.number in numbers:
                 raise Malformed("a request under the number of an open one")
             if len(numbers) >= spec.max_pending:
                 return [self._refusal(peer, part.number, "busy")]
             numbers.add(part.number)
+            self._open_of[place] = numbers
         elif part.number not in numbers:
             return []
         payload = self._requests.add(peer, part.number, offset=part.offset, total=part.total, data=part.data, now=now)

@@ -95,3 +95,22 @@ def test_unfinished_requests_are_bounded_and_dropped_when_they_stall() -> None:
     bert.tick(Millis(10_000))
     assert bert.deadline() is None
     assert not bert._open_of
+
+
+def test_a_link_that_breaks_amid_a_request_leaves_nothing_behind() -> None:
+    _, bert = pair()
+    for _ in range(TOPIC.max_pending + 1):
+        anna = Requests({1: TOPIC}, timeout=Millis(10_000))  # started anew: its numbers begin anew too
+        anna.linked(BERT)
+        _, frames = anna.request(BERT, 1, bytes(50_000), NOW)
+        assert carry(bert, ANNA, frames[:1]) == []
+        bert.unlinked(ANNA)
+        bert.linked(ANNA)
+    assert bert.deadline() is None
+
+
+def test_parts_of_no_open_request_leave_nothing_behind() -> None:
+    anna, bert = pair()
+    _, frames = anna.request(BERT, 1, bytes(50_000), NOW)
+    assert carry(bert, ANNA, frames[1:]) == []
+    assert bert._open_of == {}
