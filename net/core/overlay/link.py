@@ -90,6 +90,8 @@ class Link:
     """Smallest round trip measured lately."""
     asked: bool = False
     """A LISTING ASK of ours waits for its answer."""
+    asked_until: Millis = Millis(0)
+    """Until when."""
     useful: int = 0
     """Messages that came over it first: protects it from eviction."""
     moved_slot: int | None = None

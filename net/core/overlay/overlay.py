@@ -417,11 +417,23 @@ class Overlay:
 
     # --- listing ---------------------------------------------------------------------------------------------------
 
-    def ask_listing(self, link: Link, slot: int) -> list[Word]:
+    def ask_listing(self, link: Link, slot: int, now: Millis) -> list[Word]:
         """Ask the other end of a guest link to list it as this node's own."""
         assert link.peer is not None, "a link that is up has a peer"
         link.asked, link.moved_slot = True, slot
+        link.asked_until = Millis(now + self.config.setup_timeout)
         return [_listing_frame(link.peer, Listing.ASK)]
+
+    def not_listed(self, link: Link, cause: Refusal, now: Millis) -> None:
+        """Note that the wish to be listed was refused, or stays without an answer: the slot looks elsewhere."""
+        assert link.peer is not None, "a link that is up has a peer"
+        self.slots.failed(link.moved_slot, link.peer, cause, now)
+        self._unask(link)
+
+    def _unask(self, link: Link) -> None:
+        link.asked = False
+        self.slots.release(link.moved_slot)
+        link.moved_slot = None
 
     def _listing(self, link: Link, peer: PeerId, step: Listing, now: Millis) -> list[Word]:
         match step:
@@ -431,10 +443,7 @@ class Overlay:
                 link.asked = False
                 return self._turn_listed(link, outbound=True)
             case Listing.REFUSED if link.asked:
-                link.asked = False
-                self.slots.failed(link.moved_slot, peer, Refusal.FULL, now)
-                self.slots.release(link.moved_slot)
-                link.moved_slot = None
+                self.not_listed(link, Refusal.FULL, now)
                 return []
             case Listing.HAND_BACK if link.kind is LinkKind.LISTED and not link.outbound:
                 return [Close(link.number, "handed back"), *self._fallen(link, "handed back")]
@@ -453,9 +462,7 @@ class Overlay:
                 return [_listing_frame(peer, Listing.REFUSED)]
             out = self.end(victim, "room for another", now)
         if link.asked:
-            link.asked = False
-            self.slots.release(link.moved_slot)
-            link.moved_slot = None
+            self._unask(link)
         return [*out, _listing_frame(peer, Listing.LISTED), *self._turn_listed(link, outbound=False)]
 
     def _turn_listed(self, link: Link, *, outbound: bool) -> list[Word]:

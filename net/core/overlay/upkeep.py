@@ -270,7 +270,7 @@ class Upkeep:
             guest = overlay.links.up(peer)
             if guest is not None:
                 overlay.slots.hold(slot, peer)
-                return overlay.ask_listing(guest, slot)
+                return overlay.ask_listing(guest, slot, now)
             if overlay.around.has_route(peer, now):
                 overlay.slots.hold(slot, peer)
                 return overlay.setup.dial(peer, LinkKind.LISTED, slot, now)
@@ -337,6 +337,8 @@ class Upkeep:
         overlay, config = self._overlay, self._overlay.config
         out: list[Word] = []
         for link in overlay.links.all_up():
+            if link.asked and link.kind is LinkKind.GUEST and now >= link.asked_until:
+                overlay.not_listed(link, Refusal.FAILED, now)
             if link.kind is not LinkKind.GUEST or link.peer is None or link.asked:
                 continue
             links = overlay.around.view.degree(overlay.me if link.outbound else link.peer)

@@ -12,10 +12,11 @@ from net.core.effects import LinkKind, Priority
 from net.core.overlay.anchors import Anchors
 from net.core.overlay.link import Stage
 from net.core.overlay.walk import BACKOFF_ANSWERED, BACKOFF_FIRST, BACKOFF_LONGEST, Walk
+from net.core.wire.frame import FrameKind
 from net.core.wire.signal import Refusal
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import grow
-from net.sim.world import Conditions, World
+from net.sim.world import Conditions, End, World
 
 TOPIC = TopicSpec(7, "test", 1_000, Priority.BLOCK)
 CONFIG = MeshConfig(network_id=bytes(32), id_difficulty=1, rendezvous_url="filled in", trust_own_clock=True)
@@ -144,3 +145,20 @@ def test_with_a_fifth_of_the_dials_failing_the_network_is_whole_within_seconds()
     assert outcome.numbers["maps_true_after_ms"] is not None
     assert outcome.numbers["reached"] == 1.0
     assert outcome.numbers["pieces"] == 1
+
+
+class Listless(World):
+    """A world in which no end ever answers the wish to list a link."""
+
+    def send(self, near: End, far: End, frame: bytes) -> None:
+        if frame[0] != FrameKind.LISTING:
+            super().send(near, far, frame)
+
+
+def test_a_host_that_does_not_answer_the_wish_to_be_listed_holds_no_slot() -> None:
+    world = Listless(1)
+    joiner = add(world, add(world))
+    for _ in range(10):
+        world.run_for(10_000)
+        guests = joiner.mesh._parts.overlay.links.of_kind(LinkKind.GUEST)
+        assert all(world.now - link.started < CONFIG.guest_life + CONFIG.setup_timeout for link in guests)
