@@ -20,6 +20,13 @@ FIRST = 3
 PER_HOST = 2
 """Anchors with the same host name or address: a neighbour's many ports are one place."""
 
+PER_PEER = 2
+"""Anchors that one peer told: it has one rendezvous, or two while it moves. The one it told longest ago goes."""
+
+OWNED_FOR = Millis(7 * 24 * 3_600_000)
+"""How long after its owner was last met a URL stays its owner's, whoever else tells it: else a neighbour could put its
+id in place of all others', at whose addresses nobody then answers as expected."""
+
 _VERSION = 1
 _ENTRY_BYTES = URL_MAX + PEER_ID_BYTES + 32
 
@@ -51,16 +58,21 @@ class Anchors:
         return peer in self._chosen
 
     def learn(self, peer: PeerId, urls: Collection[str], now: Millis) -> None:
-        """Take the URLs of a neighbour; those of one host beyond PER_HOST are left out."""
+        """Take the URLs of a neighbour, the last PER_PEER; those of one host beyond PER_HOST are left out."""
         for url in urls:
             known = self._by_url.get(url)
             if known is not None and known.peer == peer:
                 self._changed |= now - known.last_seen > 3_600_000
                 self._by_url[url] = replace(known, last_seen=now)
                 continue
+            if known is not None and now - known.last_seen <= OWNED_FOR:
+                continue
             hosts = [other for other in self._by_url if _host(other) == _host(url)]
             if known is None and len(hosts) >= PER_HOST and not _loopback(url):
                 continue
+            told = [other for other in self._by_url.values() if other.peer == peer]
+            if len(told) >= PER_PEER:
+                del self._by_url[min(told, key=lambda anchor: (anchor.last_seen, anchor.url)).url]
             self._by_url[url] = Anchor(url, peer, now, now)
             self._changed = True
         while len(self._by_url) > self._limit:

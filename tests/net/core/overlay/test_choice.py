@@ -13,7 +13,7 @@ from net.core.config import MeshConfig
 from net.core.effects import LinkId, LinkKind, LinkTransport, Role
 from net.core.map.view import MapTable, MapView
 from net.core.overlay.admission import EVICT_EVERY, Admission
-from net.core.overlay.anchors import Anchors
+from net.core.overlay.anchors import OWNED_FOR, Anchors
 from net.core.overlay.candidates import Situation, candidates
 from net.core.overlay.confirm import ConfirmWatch
 from net.core.overlay.domains import Domains, prefix_of
@@ -295,3 +295,24 @@ def test_a_wrong_bootstrap_is_refused_by_name(text: str) -> None:
 def test_a_pinned_bootstrap_is_parted_from_its_id() -> None:
     place = parse_bootstrap(f"ws://{'ab' * 32}@host:6369")
     assert (place.url, place.pinned) == ("ws://host:6369", bytes.fromhex("ab" * 32))
+
+
+def test_one_neighbour_cannot_fill_the_anchors_with_its_own() -> None:
+    anchors = Anchors(8, b"")
+    for number in range(6):
+        anchors.learn(PEERS[number], (f"ws://host{number}:6369",), NOW)
+    for turn in range(3):
+        for number in range(40):
+            anchors.learn(PEERS[9], (f"ws://mine{number}:6369",), Millis(NOW + 5_000_000 * turn))
+    assert all(anchors.url_of(PEERS[number]) == f"ws://host{number}:6369" for number in range(6))
+    anchors.learn(PEERS[9], ("ws://moved:6369",), Millis(NOW + 20_000_000))
+    assert anchors.peer_at("ws://moved:6369") == PEERS[9]
+
+
+def test_an_anchor_stays_its_owners_when_another_peer_tells_its_url() -> None:
+    anchors, url = Anchors(8, b""), "ws://host:6369"
+    anchors.learn(PEERS[0], (url,), NOW)
+    anchors.learn(PEERS[1], (url,), Millis(NOW + 3_600_000))
+    assert anchors.peer_at(url) == PEERS[0]
+    anchors.learn(PEERS[1], (url,), Millis(NOW + OWNED_FOR + 1))
+    assert anchors.peer_at(url) == PEERS[1]
