@@ -170,8 +170,10 @@ class LinkTable:
         return [link for link in self._links.values() if link.stage is not Stage.UP]
 
     def setup_with(self, peer: PeerId) -> Link | None:
-        """Return a link to the peer that is being set up."""
-        return next((link for link in self.setups() if link.peer == peer), None)
+        """Return a link to the peer that is being set up, signalled by itself: anybody may call a rendezvous, or answer
+        at one, under another's name."""
+        relayed = (link for link in self.setups() if link.signalled is Signalled.RELAYED)
+        return next((link for link in relayed if link.peer == peer), None)
 
     def by_attempt(self, attempt: bytes) -> Link | None:
         """Return the link being set up under a question's name."""

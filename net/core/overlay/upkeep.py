@@ -11,7 +11,7 @@ from net.core.overlay.anchors import ANCHORS_BLOB
 from net.core.overlay.candidates import Situation, candidates
 from net.core.overlay.healing import SHED_EVERY, Wish
 from net.core.overlay.healing import Stage as Healing
-from net.core.overlay.link import Link, Stage
+from net.core.overlay.link import Link, Signalled, Stage
 from net.core.overlay.overlay import Overlay
 from net.core.overlay.turnover import Turnover
 from net.core.overlay.words import Compare, OwnFacts, Word
@@ -242,7 +242,8 @@ class Upkeep:
         overlay, config = self._overlay, self._overlay.config
         up = overlay.links.all_up()
         taken = [link.peer for link in up if link.peer is not None and (link.kind is not LinkKind.GUEST or link.asked)]
-        taken += [link.peer for link in overlay.links.setups() if link.peer is not None]
+        sure = [link for link in overlay.links.setups() if link.outbound or link.signalled is Signalled.RELAYED]
+        taken += [link.peer for link in sure if link.peer is not None]
         situation = Situation(
             me=overlay.me,
             neighbours=[link.peer for link in overlay.links.listed() if link.peer is not None],

@@ -5,15 +5,17 @@ from random import Random
 
 import pytest
 
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
-from net.core.effects import LinkKind, Priority
+from net.core.effects import CallId, CreateAnswer, LinkKind, Priority
 from net.core.overlay.anchors import Anchors
 from net.core.overlay.link import Stage
 from net.core.overlay.walk import BACKOFF_ANSWERED, BACKOFF_FIRST, BACKOFF_LONGEST, Walk
 from net.core.wire.frame import FrameKind
-from net.core.wire.signal import Refusal
+from net.core.wire.rendezvous import Request, encode_request
+from net.core.wire.signal import Offer, Refusal
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import grow
 from net.sim.world import Conditions, End, World
@@ -162,3 +164,14 @@ def test_a_host_that_does_not_answer_the_wish_to_be_listed_holds_no_slot() -> No
         world.run_for(10_000)
         guests = joiner.mesh._parts.overlay.links.of_kind(LinkKind.GUEST)
         assert all(world.now - link.started < CONFIG.guest_life + CONFIG.setup_timeout for link in guests)
+
+
+def test_a_caller_under_anothers_name_does_not_keep_the_other_out() -> None:
+    world = World(12)
+    overlay, peer = add(world).mesh._parts.overlay, PeerId(b"x" * 32)
+    call = encode_request(Request(CONFIG.network_id, peer, b"the caller's offer"))
+    asked = overlay.asked(CallId(1), call, "203.0.113.9", world.now)
+    assert [type(word) for word in asked] == [CreateAnswer]
+    offered = overlay.offered(peer, Offer(bytes(16), LinkKind.LISTED, None, b"an offer"), (peer,), world.now)
+    assert [type(word) for word in offered] == [CreateAnswer]
+    assert overlay.offered(peer, Offer(bytes(16), LinkKind.LISTED, None, b"another"), (peer,), world.now) == []
