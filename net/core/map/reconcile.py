@@ -145,6 +145,8 @@ class Reconciler:
         self._comparisons: dict[int, _Comparison] = {}
         self._session = 0
         self._mismatch: dict[PeerId, Millis] = {}
+        self._turns: dict[PeerId, Millis] = {}
+        """When each neighbour came, or was last compared with because its fingerprint differed."""
         self._rest_until = Millis(0)
         self._worked_at = Millis(0)
         self._compared = self._mended = 0
@@ -170,7 +172,7 @@ class Reconciler:
     def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
         """Begin to use a link, of any kind."""
         self._stale = True
-        self._links[peer] = now
+        self._links[peer] = self._turns[peer] = now
         return self._work(now)
 
     def link_down(self, peer: PeerId, now: Millis) -> list[MapEffect]:
@@ -178,6 +180,7 @@ class Reconciler:
         self._stale = True
         self._links.pop(peer, None)
         self._mismatch.pop(peer, None)
+        self._turns.pop(peer, None)
         self._serving.link_down(peer)
         self._give_up(peer)
         return self._work(now)
@@ -194,16 +197,20 @@ class Reconciler:
         return self._begin(peer, [WHOLE], now)
 
     def heard_fingerprint(self, peer: PeerId, fingerprint: bytes, now: Millis) -> list[MapEffect]:
-        """Take the map fingerprint of a neighbour's ping; a lasting difference begins a comparison."""
+        """Take the map fingerprint of a neighbour's ping; a lasting difference begins a comparison, with whichever such
+        neighbour has waited longest: one that pings most would else keep the others from being compared with."""
         if fingerprint in (self._gossip.fingerprint(), NO_FINGERPRINT):
             self._mismatch.pop(peer, None)
             return []
         since = self._mismatch.setdefault(peer, now)
         if now - since < MISMATCH_FOR or now < self._rest_until or not self.joined or peer not in self._links:
             return []
-        del self._mismatch[peer]
+        lasting = [other for other, at in self._mismatch.items() if now - at >= MISMATCH_FOR and other in self._links]
+        first = min(lasting, key=lambda other: (self._turns[other], other))
+        del self._mismatch[first]
+        self._turns[first] = now
         self._rest_until = Millis(now + GAP + GAP * len(self._map) // GAP_PEERS)
-        return self._begin(peer, [WHOLE], now)
+        return self._begin(first, [WHOLE], now)
 
     # --- frames ----------------------------------------------------------------------------------------------------
 

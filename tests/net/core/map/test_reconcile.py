@@ -371,3 +371,19 @@ def test_a_comparison_that_goes_on_by_crumbs_is_given_up_too() -> None:
         if due is not None and due <= now:
             one.reconciler.tick(now)
     assert ask.session not in one.reconciler._comparisons
+
+
+def test_a_neighbour_that_pings_most_is_not_the_only_one_compared_with() -> None:
+    one = filled(0, range(300, 310))
+    for peer in (A, B, C):
+        one.reconciler.link_up(peer, START)
+    one.reconciler._comparisons.clear()
+    compared = []
+    for second in range(600):
+        now = Millis(START + second * 1000)
+        for peer in (A, B, C) if second % 5 == 0 else (A,):
+            begun = one.reconciler.heard_fingerprint(peer, bytes([1]) * 16, now)
+            compared += [effect.peer for effect in begun if isinstance(effect, ToPeer)]
+            one.reconciler._comparisons.clear()
+    times = [compared.count(peer) for peer in (A, B, C)]
+    assert max(times) - min(times) <= 1 < min(times)
