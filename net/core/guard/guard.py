@@ -12,11 +12,13 @@ from net.core.guard.reputation import BAN_FIRST, Ban, Reputation
 from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import FrameKind
 
-ARGON2_RATE = 20
-"""Proofs of work a second that one link may cause: 1 % of a core."""
+ARGON2_RATE = 400
+"""Proofs of work a second that one link may cause: more than an honest neighbour passes on within GOSSIP_BUDGET (333
+records), or whoever shows ten thousand ids at once would have honest neighbours ban each other. At 0.5 ms each, what
+limits the whole is that an id costs its maker 2^18 of them."""
 
-ARGON2_BURST = 2_000
-"""And at once: a joiner's neighbours, candidates and sample come from a few links."""
+ARGON2_BURST = 20_000
+"""And at once: a map's other half after a partition has healed."""
 
 SIGNATURE_RATE = 500
 """Signatures a second that one link may cause: 3 % of a core."""

@@ -12,6 +12,7 @@ from net.core.guard.guard import (
     Guard,
 )
 from net.core.guard.limits import ALLOWANCES
+from net.core.map._spread import GOSSIP_BUDGET
 from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import FrameKind
 
@@ -48,7 +49,7 @@ def test_checks_are_counted_per_link() -> None:
     assert guard.spent(Spent(peer(1), argon2=ARGON2_BURST, signatures=SIGNATURE_BURST), START) is None
     now, ban = START, None
     while ban is None:
-        ban = guard.spent(Spent(peer(1), argon2=100, signatures=0), now)
+        ban = guard.spent(Spent(peer(1), argon2=1_000, signatures=0), now)
         now = Millis(now + 1000)
         assert now < START + 60_000
     assert guard.statistics().argon2 > ARGON2_BURST
@@ -82,3 +83,13 @@ def test_sweeping() -> None:
     assert guard.deadline() is None
     guard.tick(START)
     assert guard.deadline() == START + SWEEP_EVERY
+
+
+def test_whoever_passes_on_what_many_new_ids_signed_is_not_at_fault() -> None:
+    """Ten thousand ids, made at leisure and shown at once, reach a node through its honest neighbours."""
+    guard = Guard()
+    each_second = GOSSIP_BUDGET // 300
+    for second in range(10_000 // each_second):
+        now = Millis(START + second * 1_000)
+        assert guard.spent(Spent(peer(1), argon2=each_second, signatures=each_second), now) is None
+    assert guard.statistics().strikes == 0
