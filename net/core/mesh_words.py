@@ -221,11 +221,14 @@ class Interpreter:
     # --- direct messages -------------------------------------------------------------------------------------------
 
     def _delivered(self, delivered: Delivered, now: Millis) -> list[Said]:
+        parts = self._parts
         try:
             signal = decode_signal(delivered.plain)
         except Malformed as error:  # signed and encrypted by the sender itself
+            if delivered.sender not in parts.peer_map and parts.overlay.links.up(delivered.sender) is None:
+                return []  # a key without any work: as many as one likes would fill the tables of strikes and bans
             return [Fault(delivered.sender, Penalty.STRIKE, f"a direct message: {error}")]
-        if self._parts.guard.banned(delivered.sender, now):
+        if parts.guard.banned(delivered.sender, now):
             return []
         return self._signal(delivered, signal, now)
 

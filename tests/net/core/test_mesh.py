@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from chain.primitives.errors import Penalty
+from chain.primitives.peer import PeerId
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import CallId, LinkKind, Priority, ReplyRendezvous, RequestFailed, Responded
 from net.core.overlay.link import Signalled
+from net.core.routing.courier import Delivered
 from net.core.wire.frame import FrameKind, encode_frame
 from net.core.wire.rendezvous import Request, decode_reply, encode_request
 from net.core.wire.signal import Refusal
@@ -275,3 +277,16 @@ def test_a_silent_neighbour_is_dropped_and_a_restarted_one_taken_back() -> None:
     )
     nodes[3].start()
     assert world.run_until(lambda: complete(nodes), limit=60_000)
+
+
+def test_letters_of_keys_that_are_no_peers_fill_no_table_of_strikes() -> None:
+    world, nodes = network(2)
+    assert world.run_until(lambda: complete(nodes), limit=15_000)
+    interpreter, guard, back = nodes[0].mesh._interpreter, nodes[0].mesh._parts.guard, (nodes[1].peer,)
+    for number in range(20):
+        for turn in range(10):
+            junk = bytes((number, turn))
+            interpreter.carry_out([Delivered(PeerId(bytes([number]) * 32), junk, back)], world.now)
+    assert (guard.statistics().strikes, guard.bans(world.now)) == (0, [])
+    interpreter.carry_out([Delivered(nodes[1].peer, b"junk", back)], world.now)
+    assert guard.statistics().strikes == 1
