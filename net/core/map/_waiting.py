@@ -11,6 +11,10 @@ WAITING_MAX = 262_144
 """Most entries that wait, 40 MB: what a joiner needs at 80,000 peers fetched in any order. Beyond, rows are marked and
 their records read again when needed: records full of strangers' names then cost time, not memory."""
 
+LISTERS_MAX = 64
+"""Most entries that name one absent peer, twice what an honest one has links: each further lister would make every
+later one dearer, and ids enough could list the same strangers."""
+
 _PURGE_AFTER = 65_536
 
 Entry = tuple[int, int, Millis]
@@ -36,12 +40,15 @@ class Waiting:
         before = self._entries.get(prefix)
         if before is not None:
             kept = [entry for entry in before if entry[0] != row]
+            if len(kept) >= LISTERS_MAX:
+                kept = [entry for entry in kept if self._seq_of(entry[0]) == entry[2]]
             self._count -= len(before) - len(kept)
             self._entries[prefix] = kept
         self._since_purge += 1
         if self._count >= WAITING_MAX and self._since_purge > _PURGE_AFTER:
             self._purge()
-        if self._count >= WAITING_MAX:
+        entries = self._entries.get(prefix, [])
+        if self._count >= WAITING_MAX or len(entries) >= LISTERS_MAX:
             return False
         self._entries.setdefault(prefix, []).append((row, low, seq))
         self._count += 1

@@ -330,3 +330,15 @@ def test_pages_are_the_ids_in_order() -> None:
         assert walked == ids
     for after in (peers[3], peers[5], PeerId(bytes(32)), PeerId(b"\xff" * 32)):
         assert shown.ids_after(after, 5) == [who for who in ids if who > after][:5]
+
+
+def test_any_number_of_peers_that_name_one_absent_peer_cost_no_more_than_few() -> None:
+    absent = peer(999)
+    archive = {peer(number): unsigned(peer(number), {absent: OUT}, START) for number in range(200)}
+    real = PeerMap(bytes(8), archive.get)
+    for one in archive.values():
+        assert real.apply(one, START).refusal is None
+    assert max(len(entries) for entries in real._waiting._entries.values()) <= _waiting.LISTERS_MAX
+    late = [peer(number) for number in (3, 197, 198, 199)]  # the last found no place: their records are read again
+    assert real.apply(unsigned(absent, dict.fromkeys(late, IN), START), START).refusal is None
+    assert sorted(real.confirmed_neighbours(absent)) == sorted(late)
