@@ -387,3 +387,24 @@ def test_a_neighbour_that_pings_most_is_not_the_only_one_compared_with() -> None
             one.reconciler._comparisons.clear()
     times = [compared.count(peer) for peer in (A, B, C)]
     assert max(times) - min(times) <= 1 < min(times)
+
+
+def test_records_that_are_not_served_are_not_looked_at_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_serving, "FETCH_BYTES", 10 * _serving.PASSED_OVER)
+    server = filled(0, range(300, 300))
+    for number in range(300, 360):
+        assert server.map.apply(record(identity(number)), START, checked=False).refusal is None
+    looked: list[PeerId] = []
+    checked = server.map.checked
+
+    def look(peer: PeerId) -> bool:
+        looked.append(peer)
+        return checked(peer)
+
+    monkeypatch.setattr(server.map, "checked", look)
+    (first,) = server.reconciler.receive(A, FrameKind.RANGE_ASK, encode_range_ask(Fetch(1, WHOLE)), START)
+    assert len(looked) <= 12
+    answer = decode_range_answer(first.body) if isinstance(first, ToPeer) else None
+    assert isinstance(answer, Records)
+    assert answer.rest == int.from_bytes(server.map.ids()[len(looked)][:8], "big")
+    assert server.reconciler._serving._bytes.level <= _serving.SERVE_BURST - len(looked) * _serving.PASSED_OVER
