@@ -44,7 +44,7 @@ from net.core.wire.frame import FrameKind, decode_frame
 from net.core.wire.signal import ATTEMPT_BYTES, TimeAsk
 
 CLOCK_EVERY = Millis(1_000)
-"""How often the clock moves towards its median."""
+"""How often the clock moves towards its median, and asks whom it is time to ask."""
 
 _RELAY_KINDS = frozenset({FrameKind.PUBLISH, FrameKind.ANNOUNCE, FrameKind.PULL, FrameKind.CHUNK})
 _REQUEST_KINDS = frozenset({FrameKind.REQUEST, FrameKind.RESPONSE, FrameKind.REFUSE})
@@ -134,7 +134,6 @@ class Mesh:
             parts.relay.deadline(),
             parts.requests.deadline(),
             parts.guard.deadline(),
-            parts.sources.deadline(),
             parts.health.deadline(),
         ):
             if at is not None and at < earliest:

@@ -6,6 +6,7 @@ import pytest
 
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import CallId, LinkKind, Priority, ReplyRendezvous, RequestFailed, Responded
@@ -290,3 +291,16 @@ def test_letters_of_keys_that_are_no_peers_fill_no_table_of_strikes() -> None:
     assert (guard.statistics().strikes, guard.bans(world.now)) == (0, [])
     interpreter.carry_out([Delivered(nodes[1].peer, b"junk", back)], world.now)
     assert guard.statistics().strikes == 1
+
+
+def test_ticks_that_come_late_do_what_is_due() -> None:
+    world, nodes = network(2)
+    assert world.run_until(lambda: complete(nodes), limit=15_000)
+    mesh, now = nodes[0].mesh, world.now
+    for _ in range(300):
+        now = Millis(max(now, mesh.deadline() or now) + 7)
+        mesh.tick(now)
+        mesh.tick(now)  # the end of a link has the slots looked at once more
+        due = mesh.deadline()
+        assert due is not None
+        assert due > now, "a driver would call again and again for nothing"
