@@ -314,7 +314,9 @@ class Relay:
             self._stored_bytes -= len(oldest.payload)
 
     def _spend(self, peer: PeerId, size: int, now: Millis) -> bool:
-        tokens, at = self._served.get(peer, (0.0, now))
+        if peer not in self._served:
+            return False  # a guest, or a link that only reconciles
+        tokens, at = self._served[peer]
         tokens = min(float(SERVED_BURST), tokens + (now - at) * SERVED_PER_MS)
         self._served[peer] = (tokens - size if tokens >= size else tokens, now)
         return tokens >= size

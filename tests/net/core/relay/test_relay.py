@@ -193,6 +193,15 @@ def test_a_neighbour_that_answers_pings_late_is_not_waited_for_as_long() -> None
     assert second_pull(relay, bytes(100_000), crumbs=False) < 5_000
 
 
+def test_a_link_that_is_not_listed_does_not_become_one_of_the_relays_by_a_pull() -> None:
+    relay = make(3)
+    published = relay.publish(TOPIC, b"news", NOW)
+    assert kinds(published) == [FrameKind.PUBLISH] * 3
+    assert relay.receive(PEERS[9], FrameKind.PULL, encode_pull([key_of(b"news")]), NOW) == []
+    out = relay.publish(TOPIC, b"more", Millis(NOW + 60_000))
+    assert {one.peer for one in out if isinstance(one, ToPeer)} == set(PEERS[:3])
+
+
 def test_unfinished_payloads_are_bounded() -> None:
     relay = make(1)
     for number in range(100):
