@@ -130,7 +130,7 @@ class Gossip:
                     self._have(peer, decode_have(body), now)
                     return []
                 case FrameKind.RECORDS_WANT:
-                    return self._serve(peer, body)
+                    return self._serve(peer, body, now)
                 case FrameKind.EQUIVOCATION:
                     return self._equivocation(peer, body, now)
                 case _:
@@ -401,7 +401,7 @@ class Gossip:
 
     # --- serving and time ------------------------------------------------------------------------------------------
 
-    def _serve(self, peer: PeerId, body: bytes) -> list[MapEffect]:
+    def _serve(self, peer: PeerId, body: bytes, now: Millis) -> list[MapEffect]:
         want = decode_want(body)
         self.spread.turn(peer, want.turn)
         raws: list[bytes] = []
@@ -410,7 +410,7 @@ class Gossip:
             raw = self._true_record(origin) if origin is not None else None
             if raw is not None:
                 raws.append(raw)
-        return list(record_frames(peer, raws))
+        return list(record_frames(peer, self.spread.afford(peer, raws, now)))
 
     def _true_record(self, origin: PeerId) -> bytes | None:
         """Return the record held if it was checked here: who passes a forged one on is banned for it."""

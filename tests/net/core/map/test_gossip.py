@@ -8,6 +8,7 @@ import pytest
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
+from net.core.guard.limits import ALLOWANCES
 from net.core.map import _origins, _pulls, _recent, _spread
 from net.core.map._origins import RECORD_BURST, RECORD_MIN_INTERVAL
 from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
@@ -442,3 +443,19 @@ def test_a_forged_record_of_a_range_is_not_shown_to_the_one_it_is_of() -> None:
     one, news = node(A, B), record(identity(101))
     unchecked(one, C, replace(news, seq=Millis(START + 1)))
     assert sent(give(one, A, news)) == []
+
+
+def test_what_one_neighbour_draws_by_name_is_bounded() -> None:
+    one = node(A, B)
+    give(one, B, *[record(identity(number)) for number in range(1, 9)])
+    names = tuple(record_name(identity(number).peer[:12], START) for number in range(1, 9)) * 64
+    wish = encode_want(RecordsWant(Turn.KEEP, names))
+
+    def drawn(peer: PeerId, now: int, times: int) -> int:
+        answers = [one.gossip.receive(peer, FrameKind.RECORDS_WANT, wish, Millis(now)) for _ in range(times)]
+        return sum(len(frame.body) for answer in answers for frame in frames(answer, FrameKind.RECORDS))
+
+    allowed = ALLOWANCES[FrameKind.RECORDS]
+    assert 4_000_000 < drawn(A, START, 200) <= allowed.byte_burst
+    assert drawn(B, START, 200) > 4_000_000
+    assert 0 < drawn(A, START + 10_000, 200) <= 10 * allowed.bytes_second
