@@ -37,11 +37,6 @@ NAMES_EVERY = Millis(2_000)
 GOSSIP_BUDGET = 100_000
 """Bytes of records a second that this node sends over all its links together (DESIGN section 3.0)."""
 
-SERVED_RATE = 150_000
-SERVED_BURST = 7_000_000
-"""Bytes of records that one neighbour may draw by name a second, and at once: a little less than `guard.limits` lets
-it take without striking this node for it. A name is a twentieth of its record: without a bound it draws all we have."""
-
 PUSH_MAX = 65_536
 """Most origins waiting for one eager link: one entry each, its newest record. The oldest makes room,
 reconciliation finds it later."""
@@ -99,8 +94,6 @@ class Spread:
         self._names_at: Millis | None = None
         self._credit = GOSSIP_BUDGET
         self._credit_at: Millis | None = None
-        self._served: dict[PeerId, tuple[int, Millis]] = {}
-        """What each neighbour may still draw by name, and when that was counted; one entry a link of any kind."""
         self.healing = False
         """While the node mends its own links or the map, records go at once and to all links."""
 
@@ -119,7 +112,6 @@ class Spread:
     def remove(self, peer: PeerId) -> None:
         """Forget a link and what waits for it."""
         self._links.pop(peer, None)
-        self._served.pop(peer, None)
 
     def __contains__(self, peer: object) -> bool:
         """Tell whether records are spread over the link to this neighbour."""
@@ -223,19 +215,6 @@ class Spread:
             _want(peer, RecordsWant(turn, tuple(wanted[at : at + NAMES_MAX])))
             for at in range(0, len(wanted), NAMES_MAX)
         ]
-
-    def afford(self, peer: PeerId, raws: Sequence[bytes], now: Millis) -> list[bytes]:
-        """Return as many of the records that a neighbour asked for by name, the first ones, as it may draw."""
-        credit, at = self._served.get(peer, (SERVED_BURST, now))
-        credit = min(SERVED_BURST, credit + max(0, now - at) * SERVED_RATE // 1000)
-        given: list[bytes] = []
-        for raw in raws:
-            if len(raw) > credit:
-                break
-            credit -= len(raw)
-            given.append(raw)
-        self._served[peer] = (credit, now)
-        return given
 
     def conduct(self, peer: PeerId) -> tuple[int, int]:
         """Return how many records a link has brought that were new, and how many that its sender knew to be useless:

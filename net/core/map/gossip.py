@@ -9,6 +9,7 @@ from chain.primitives.units import Hash32, Millis
 from net.core.effects import Alarm, MapEvent, Priority
 from net.core.identity.identity import Identity
 from net.core.identity.proof import epoch_of
+from net.core.map._answers import Answers
 from net.core.map._backlog import Backlog
 from net.core.map._interest import Interest
 from net.core.map._origins import Origins
@@ -84,7 +85,8 @@ class Gossip:
         self._origins = Origins()
         self._names = Names()
         self.pulls = Pulls()
-        self.spread = Spread(identity.peer, self._true_record)
+        self._answers = Answers(peer_map, archive)
+        self.spread = Spread(identity.peer, self._answers.true_record)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
         self.spread.ranked_by(self._interest.rank)
@@ -117,6 +119,7 @@ class Gossip:
         """Forget a link."""
         self.spread.remove(peer)
         self.pulls.link_down(peer)
+        self._answers.link_down(peer)
 
     # --- what neighbours send --------------------------------------------------------------------------------------
 
@@ -183,7 +186,7 @@ class Gossip:
         if reason is not None:
             self._refused[reason] = self._refused.get(reason, 0) + 1
             self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
-            held = self._true_record(record.peer)
+            held = self._answers.true_record(record.peer)
             if reason is Refusal.STALE and peer == record.peer and held is not None:
                 return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
             return []
@@ -404,17 +407,7 @@ class Gossip:
     def _serve(self, peer: PeerId, body: bytes, now: Millis) -> list[MapEffect]:
         want = decode_want(body)
         self.spread.turn(peer, want.turn)
-        raws: list[bytes] = []
-        for name in want.names:
-            origin = self.map.by_prefix(name_prefix(name))
-            raw = self._true_record(origin) if origin is not None else None
-            if raw is not None:
-                raws.append(raw)
-        return list(record_frames(peer, self.spread.afford(peer, raws, now)))
-
-    def _true_record(self, origin: PeerId) -> bytes | None:
-        """Return the record held if it was checked here: who passes a forged one on is banned for it."""
-        return self._archive.get(origin) if self.map.checked(origin) else None
+        return list(record_frames(peer, self._answers.named(peer, want.names, now)))
 
     def set_healing(self, healing: bool) -> None:  # noqa: FBT001 (the state itself, by its name)
         """Turn immediate flooding on or off: while own links or the map are being mended."""
