@@ -15,9 +15,9 @@ class Interest:
         """Replace them."""
         self._sets = (neighbours, candidates, routes)
 
-    def rank(self, origin: PeerId) -> int:
-        """Return the place of the first set that holds the peer, their number if none does."""
-        return next((place for place, peers in enumerate(self._sets) if origin in peers), len(self._sets))
+    def sets(self) -> tuple[Set[PeerId], ...]:
+        """Return them."""
+        return self._sets
 
     def __contains__(self, origin: object) -> bool:
         """Tell whether one of them holds the peer."""

@@ -8,8 +8,10 @@ end tells a name first (the origin's last bit decides which) and the other holds
 would tell each other what both hold. Rejected: pushing to all links, five copies each.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
+from heapq import merge
+from typing import NamedTuple
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
@@ -27,6 +29,7 @@ from net.core.wire.gossip import (
     record_name,
 )
 from net.core.wire.gossip import split_batches as cut
+from net.core.wire.record import RECORD_MAX
 
 FLUSH_EVERY = Millis(500)
 """How long new records gather before a batch goes to the eager links (DESIGN section 3.2)."""
@@ -36,6 +39,10 @@ NAMES_EVERY = Millis(2_000)
 
 GOSSIP_BUDGET = 100_000
 """Bytes of records a second that this node sends over all its links together (DESIGN section 3.0)."""
+
+PUSH_PATIENCE = Millis(3_000)
+"""How long a record waits for room under the budget before its name goes alone. Of a hub's many eager links most have
+it by another way by then."""
 
 PUSH_MAX = 65_536
 """Most origins waiting for one eager link: one entry each, its newest record. The oldest makes room,
@@ -58,6 +65,12 @@ LAZY_AFTER = 3
 """A link turns lazy when repetitions outweigh news by this many (news count double)."""
 
 
+class _Push(NamedTuple):
+    since: Millis
+    origin: PeerId
+    name: RecordName
+
+
 @dataclass(slots=True)
 class _Link:
     side: int
@@ -70,8 +83,8 @@ class _Link:
     score: int = 0
     news: int = 0
     wasted: int = 0
-    push: dict[PeerId, tuple[Millis, RecordName]] = field(default_factory=dict)
-    """Records to be sent whole: since when, and their names."""
+    push: dict[bytes, _Push] = field(default_factory=dict)
+    """Records to be sent whole, by their origins' prefixes; the one that has waited longest first."""
     holds: set[RecordName] = field(default_factory=set)
     """What the other end has told, brought or been sent since the last flush of names: it need not be told."""
     held: set[RecordName] = field(default_factory=set)
@@ -89,7 +102,7 @@ class Spread:
         """Names since the last flush by their prefixes, and by the side that tells them first."""
         self._later: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
         """Names of the stretch before: the other side tells what it has not heard."""
-        self._rank: Callable[[PeerId], int] = lambda _: 0
+        self._first: Callable[[], Sequence[Set[PeerId]]] = tuple
         self._flush_at: Millis | None = None
         self._names_at: Millis | None = None
         self._credit = GOSSIP_BUDGET
@@ -97,9 +110,9 @@ class Spread:
         self.healing = False
         """While the node mends its own links or the map, records go at once and to all links."""
 
-    def ranked_by(self, rank: Callable[[PeerId], int]) -> None:
-        """Set the order under the budget: smaller first, then newest first."""
-        self._rank = rank
+    def prefer(self, first: Callable[[], Sequence[Set[PeerId]]]) -> None:
+        """Set whose records go first in want of room: those of each set before those of the next, then the newest."""
+        self._first = first
 
     def add(self, peer: PeerId, degree: int) -> list[ToPeer]:
         """Begin to spread over a link to a peer with this many links on the map."""
@@ -135,9 +148,8 @@ class Spread:
             elif link.eager or self.healing:
                 link.holds.add(name)
                 push = link.push
-                if origin in push:
-                    del push[origin]
-                push[origin] = (now, name)
+                push.pop(name[:PREFIX_BYTES], None)
+                push[name[:PREFIX_BYTES]] = _Push(now, origin, name)
                 pushed = True
                 if len(push) > PUSH_MAX:
                     del push[next(iter(push))]
@@ -161,10 +173,12 @@ class Spread:
             return
         if len(link.holds) < HOLDS_MAX:
             link.holds.update(names)
-        if link.push:
-            told = set(names)
-            for origin in [origin for origin, (_, name) in link.push.items() if name in told]:
-                del link.push[origin]
+        push = link.push
+        if push:
+            for name in names:
+                waiting = push.get(name[:PREFIX_BYTES])
+                if waiting is not None and waiting.name == name:
+                    del push[name[:PREFIX_BYTES]]
 
     def judged(self, peer: PeerId, *, news: int, repeats: int, outdated: int, now: Millis) -> list[ToPeer]:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others.
@@ -243,10 +257,7 @@ class Spread:
             holds, held, side = link.holds, link.held, link.side
             names = [name for name in fresh[side] if name not in holds]
             names += [name for name in later[1 - side] if name not in holds and name not in held]
-            frames += [
-                ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names[at : at + NAMES_MAX]), Priority.RECORD)
-                for at in range(0, len(names), NAMES_MAX)
-            ]
+            frames += [_have(peer, names[at : at + NAMES_MAX]) for at in range(0, len(names), NAMES_MAX)]
             link.held, link.holds = link.holds, set()
         self._later, self._fresh = self._fresh, ({}, {})
         self._names_at = Millis(now + NAMES_EVERY) if any(self._later) else None
@@ -257,24 +268,65 @@ class Spread:
             earned = (now - self._credit_at) * GOSSIP_BUDGET // 1000
             self._credit = min(GOSSIP_BUDGET, self._credit + earned)
         self._credit_at = now
-        waiting = [(peer, origin) for peer, link in self._links.items() for origin in link.push]
-        raws = {origin: self._raw_of(origin) for _, origin in waiting}
-        total = sum(len(raws[origin] or b"") for _, origin in waiting)
-        if total > self._credit and not all_of_it:
-            links = self._links
-            waiting.sort(key=lambda item: (self._rank(item[1]), -links[item[0]].push[item[1]][0]))
+        waiting = sum(len(link.push) for link in self._links.values())
+        room = all_of_it or waiting * RECORD_MAX <= self._credit
+        frames: list[ToPeer] = []
+        for peer, records in self._take(self._all() if room else self._in_turn(), unbounded=all_of_it).items():
+            frames += record_frames(peer, records)
+        for peer, link in self._links.items():
+            if link.push:
+                frames += self._told_late(peer, link, now)
+        left = any(link.push for link in self._links.values())
+        self._flush_at = Millis(now + FLUSH_EVERY) if left else None
+        return frames
+
+    def _take(self, order: Iterable[tuple[PeerId, _Push]], *, unbounded: bool) -> dict[PeerId, list[bytes]]:
+        """Take records out of the outboxes in this order, as many as the budget allows."""
+        raws: dict[PeerId, bytes | None] = {}
         batches: dict[PeerId, list[bytes]] = {}
-        for peer, origin in waiting:
-            raw = raws[origin]
+        taken: list[tuple[PeerId, _Push]] = []
+        for peer, push in order:
+            origin = push.origin
+            raw = raws[origin] if origin in raws else raws.setdefault(origin, self._raw_of(origin))
             if raw is not None:
-                if len(raw) > self._credit and not all_of_it:
+                if len(raw) > self._credit and not unbounded:
                     break
                 self._credit -= len(raw)
                 batches.setdefault(peer, []).append(raw)
-            del self._links[peer].push[origin]
-        left = any(link.push for link in self._links.values())
-        self._flush_at = Millis(now + FLUSH_EVERY) if left else None
-        return [frame for peer, records in batches.items() for frame in record_frames(peer, records)]
+            taken.append((peer, push))
+        for peer, push in taken:
+            self._links[peer].push.pop(push.name[:PREFIX_BYTES], None)
+        return batches
+
+    def _all(self) -> Iterator[tuple[PeerId, _Push]]:
+        for peer, link in self._links.items():
+            for push in link.push.values():
+                yield peer, push
+
+    def _in_turn(self) -> Iterator[tuple[PeerId, _Push]]:
+        """Give what waits in the order in which it goes while not all of it can: looks at no more than is taken."""
+        links = [(peer, link.push) for peer, link in self._links.items() if link.push]
+        before: set[tuple[PeerId, bytes]] = set()
+        for origins in self._first():
+            for prefix in sorted(origin[:PREFIX_BYTES] for origin in origins):
+                for peer, pushes in links:
+                    if prefix in pushes and (peer, prefix) not in before:
+                        before.add((peer, prefix))
+                        yield peer, pushes[prefix]
+        for _, at, push in merge(*(_newest_first(at, pushes) for at, (_, pushes) in enumerate(links))):
+            if (links[at][0], push.name[:PREFIX_BYTES]) not in before:
+                yield links[at][0], push
+
+    def _told_late(self, peer: PeerId, link: _Link, now: Millis) -> list[ToPeer]:
+        """Tell the names alone of records that have found no room for long: the neighbour asks for what it has not."""
+        late: list[RecordName] = []
+        for push in link.push.values():
+            if now - push.since < PUSH_PATIENCE:
+                break
+            late.append(push.name)
+        for name in late:
+            del link.push[name[:PREFIX_BYTES]]
+        return [_have(peer, late[at : at + NAMES_MAX]) for at in range(0, len(late), NAMES_MAX)]
 
     def waiting(self) -> int:
         """Return how many records wait, over all links, and how many names."""
@@ -285,6 +337,14 @@ class Spread:
 def record_frames(peer: PeerId, records: list[bytes], priority: Priority = Priority.RECORD) -> list[ToPeer]:
     """Return the frames that carry encoded records to a neighbour."""
     return [ToPeer(peer, FrameKind.RECORDS, encode_records(batch), priority) for batch in cut(records)]
+
+
+def _newest_first(at: int, pushes: dict[bytes, _Push]) -> Iterator[tuple[int, int, _Push]]:
+    return ((-push.since, at, push) for push in reversed(pushes.values()))
+
+
+def _have(peer: PeerId, names: Sequence[RecordName]) -> ToPeer:
+    return ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names), Priority.RECORD)
 
 
 def _want(peer: PeerId, want: RecordsWant) -> ToPeer:

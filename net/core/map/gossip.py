@@ -89,7 +89,7 @@ class Gossip:
         self.spread = Spread(identity.peer, self._answers.true_record)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
-        self.spread.ranked_by(self._interest.rank)
+        self.spread.prefer(self._interest.sets)
         self._unconfirmed = Unconfirmed(identity.peer)
         self._sweep_at: Millis | None = None
         self._refused: dict[Refusal, int] = {}

@@ -13,7 +13,7 @@ from net.core.map import _origins, _pulls, _recent, _spread
 from net.core.map._origins import RECORD_BURST, RECORD_MIN_INTERVAL
 from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
 from net.core.map._recent import Seen
-from net.core.map._spread import CROSSING, GOSSIP_BUDGET
+from net.core.map._spread import CROSSING, FLUSH_EVERY, GOSSIP_BUDGET, NAMES_EVERY, PUSH_PATIENCE
 from net.core.map.peer_map import RECORD_LIFETIME
 from net.core.map.refusal import Refusal
 from net.core.wire.fault import Spent
@@ -23,6 +23,7 @@ from net.core.wire.gossip import (
     Turn,
     decode_equivocation,
     decode_have,
+    decode_records,
     decode_want,
     encode_equivocation,
     encode_have,
@@ -311,6 +312,27 @@ def test_the_order_under_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     one.gossip.set_interest(frozenset({identity(5).peer}), frozenset({identity(9).peer}), frozenset())
     got = [each.peer for _, each in sent(one.gossip.tick(Millis(START + 531)))]
     assert got == [identity(5).peer, identity(9).peer, identity(30).peer]
+
+
+def test_what_finds_no_room_for_long_is_told_by_name() -> None:
+    one = node(A)
+    one.gossip.spread._raw_of = one.archive.get  # the records are none, and on no map
+    ids = [PeerId(Random(number).randbytes(32)) for number in range(2_000)]
+    for peer in ids:
+        one.archive.put(peer, bytes(300))
+        one.gossip.spread.offer(peer, START, None, START)
+    whole, named, last = 0, list[bytes](), START
+    while (due := one.gossip.spread.deadline()) is not None:
+        last = due
+        for frame in one.gossip.spread.flush(due):
+            if frame.kind is FrameKind.RECORDS:
+                whole += len(decode_records(frame.body))
+            else:
+                named += decode_have(frame.body)
+    assert 900 < whole < 1_500, "three seconds of the budget"
+    assert whole + len(named) == len(set(named)) + whole == len(ids)
+    assert last <= START + PUSH_PATIENCE + FLUSH_EVERY + NAMES_EVERY
+    assert one.gossip.spread.waiting() == 0
 
 
 # --- contradictions --------------------------------------------------------------------------------------------------
