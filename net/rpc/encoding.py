@@ -59,11 +59,10 @@ def parse(body: bytes, *, max_parts: int, max_depth: int) -> object:
     py_ecc does, which eth-account may import).
     """
     opened = body.count(b"[") + body.count(b"{")
-    if opened > max_depth:
-        if opened + body.count(b",") > max_parts:
-            raise BadJson("too many parts")
-        if _depth(body) > max_depth:
-            raise BadJson("nested too deep")
+    if opened + body.count(b",") > max_parts:
+        raise BadJson("too many parts")
+    if opened > max_depth and _depth(body) > max_depth:
+        raise BadJson("nested too deep")
     try:
         return _decoder.decode(body.decode())
     except (ValueError, RecursionError) as error:  # not UTF-8, not JSON, or a number of over 4,300 digits

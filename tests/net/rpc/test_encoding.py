@@ -65,6 +65,13 @@ def test_deep_nesting_is_refused_whatever_the_recursion_limit_is() -> None:
         sys.setrecursionlimit(before)
 
 
+def test_parts_are_counted_however_flat_a_text_is() -> None:
+    assert read(b"[" + b"1," * 998 + b"1]") == [1] * 999
+    for body in (b"[" + b"1," * 1_000 + b"1]", b"{" + b",".join(b'"%d":1.5' % n for n in range(1_001)) + b"}"):
+        with pytest.raises(BadJson, match="too many parts"):
+            read(body)
+
+
 @pytest.mark.parametrize("body", [b"NaN", b"-Infinity", b"1e999", b"[1e999]", b"9" * 5_000, b"\xef\xbb\xbf1", b"1 2"])
 def test_numbers_and_texts_that_json_has_not(body: bytes) -> None:
     with pytest.raises(BadJson):
