@@ -59,7 +59,9 @@ class LogCriteria:
         return all(not wanted or log.topics[place] in wanted for place, wanted in enumerate(self.topics))
 
     def may_be_in(self, bloom: bytes) -> bool:
-        """Tell whether a block whose blooms unite to `bloom` can have such a log."""
+        """Tell whether a block whose blooms unite to `bloom` can have such a log; without any log it has none."""
+        if not any(bloom):
+            return False
         if self.addresses and not any(_in_bloom(address, bloom) for address in self.addresses):
             return False
         return all(not wanted or any(_in_bloom(topic, bloom) for topic in wanted) for wanted in self.topics)
@@ -172,9 +174,11 @@ class LogScanner:
             if not chained.header.gas_used:
                 continue
             bloom, read = self._bloom(chained)
-            receipts_read += read
             if criteria.may_be_in(bloom):
-                found.extend(logs_of(self._blocks.load(chained), criteria))
+                loaded = self._blocks.load(chained)
+                read = len(loaded.receipts)  # loading costs more than the bloom, remembered or not
+                found.extend(logs_of(loaded, criteria))
+            receipts_read += read
             if len(found) > self._limits.log_results:
                 raise limited(f"query returned more than {self._limits.log_results} results")
             if receipts_read > self._limits.log_receipts:
