@@ -19,7 +19,7 @@ from chain.receipt import Receipt
 from chain.transaction import Transaction
 from net.rpc.blocks import Blocks
 from net.rpc.encoding import Json, quantity
-from net.rpc.errors import limited
+from net.rpc.errors import failed, limited
 from net.rpc.objects import Object, effective_price
 from net.rpc.policy import RpcLimits
 from net.rpc.ports import ChainReader, PoolReader
@@ -183,13 +183,16 @@ class FeeHistory:
     def history(self, count: int, newest: int, percentiles: Sequence[float] | None) -> Object:
         """Return the fees of up to `count` blocks up to height `newest`, and the base fee of the one after.
 
-        Raises `RpcError` when percentiles are asked of more transactions than one call may read.
+        Raises `RpcError` when none of them is on the chain any more, or when percentiles are asked of more
+        transactions than one call may read.
         """
         if count == 0:
             return {"oldestBlock": "0x0", "baseFeePerGas": [], "gasUsedRatio": []}
         oldest = max(newest - count + 1, 0)
         found = (self._chain.header_at(height) for height in range(oldest, newest + 1))
         headers = [chained for chained in found if chained is not None]
+        if not headers:
+            raise failed("header not found")
         fees: list[Json] = [quantity(chained.header.base_fee) for chained in headers]
         fees.append(quantity(next_base_fee(headers[-1].header, self._params)))
         result: Object = {

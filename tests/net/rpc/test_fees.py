@@ -12,6 +12,7 @@ from chain.primitives.units import GWEI, Gas, Millis, Wei
 from chain.receipt import make_receipt
 from chain.transaction import SignedTransaction, TxType
 from net.rpc.blocks import Blocks
+from net.rpc.errors import RpcError
 from net.rpc.fees import FULL_BLOCKS_MAX, TIP_FLOOR, TIP_MAX, FeeAdvisor, rewards
 from net.rpc.policy import RpcLimits
 from tests.helpers.rpc_world import Direct, World
@@ -161,3 +162,11 @@ def test_rewards_are_percentiles_of_gas(paid: list[tuple[int, int]], percentiles
         upto = sum(gas for other, gas in paid if other <= tip)
         assert below <= used * percentile / 100 or tip == min(other for other, _ in paid)
         assert upto >= used * percentile / 100 - 1e-6
+
+
+def test_a_history_that_begins_above_the_head() -> None:
+    # the newest block may be named by hash and stand beside the chain, or be undone between two reads
+    history = World().services().fee_history
+    with pytest.raises(RpcError, match="header not found"):
+        history.history(1, 7, None)
+    assert len(history.history(8, 7, None)["baseFeePerGas"]) == 2  # type: ignore[arg-type]
