@@ -178,24 +178,30 @@ class Feed:
             return
         for chained in move.undone:
             loaded = await self._workers.run_always(self._blocks.load, chained)
-            self._logs(loaded, removed=True)
+            await self._logs(loaded, removed=True)
             self._tell(Subject.CHAIN, head_json(chained, self._params, removed=True))
         for chained in move.applied:
             loaded = await self._workers.run_always(self._blocks.load, chained)
             self._tell(Subject.NEW_HEADS, header_json(loaded, self._params))
             self._filters.collect(FilterKind.BLOCKS, [data(chained.id)])
-            self._logs(loaded, removed=False)
+            await self._logs(loaded, removed=False)
             self._tell(Subject.CHAIN, head_json(chained, self._params, removed=False))
 
-    def _logs(self, loaded: LoadedBlock, *, removed: bool) -> None:
+    async def _logs(self, loaded: LoadedBlock, *, removed: bool) -> None:
+        """Tell of a block's logs, giving others a turn after each client: many wishes times many logs take seconds."""
         if not any(loaded.bloom):
             return
-        for subscription in tuple(self._subscriptions[Subject.LOGS].values()):
+        subscriptions = self._subscriptions[Subject.LOGS]
+        for subscription in tuple(subscriptions.values()):
             assert subscription.wish.criteria is not None, "a log subscription says which logs"
+            if subscription.name not in subscriptions:
+                continue  # ended while others had their turn
             for log in logs_of(loaded, subscription.wish.criteria, removed=removed):
                 self._send([subscription], dump(log))
+            await asyncio.sleep(0)
         for name, found in list(self._filters.of_kind(FilterKind.LOGS)):
             assert found.criteria is not None, "a log filter says which logs"
             added: list[Json] = list(logs_of(loaded, found.criteria, removed=removed))
             if added:
                 self._filters.append(name, found, added)
+            await asyncio.sleep(0)

@@ -17,7 +17,7 @@ from net.rpc.filters import FilterKind
 from net.rpc.logs import LogCriteria
 from net.rpc.policy import RpcLimits
 from net.rpc.topics import Subject, Subscribed
-from tests.helpers.rpc_world import PEER_B, PEER_C, Client, World
+from tests.helpers.rpc_world import PEER_B, PEER_C, Client, Direct, World
 from tests.helpers.transactions import DEVNET_KEYS, sign
 from tests.net.rpc.test_methods import BOB, SYSTEM, deposit, text
 
@@ -248,3 +248,45 @@ async def test_a_catch_up_skips_heads_and_ends_what_would_lack_logs() -> None:
     told_heights = [json.loads(message)["params"]["result"]["number"] for message in heads.got]
     assert told_heights == ["0x4", "0x5", "0x6"]
     assert kept in services.filters._filters
+
+
+@dataclass
+class Noting:
+    """A client that notes in which turn of the loop it was told."""
+
+    turn: list[int]
+    told: list[int] = field(default_factory=list)
+
+    def notify(self, _text: bytes) -> None:
+        self.told.append(self.turn[0])
+
+    def lost(self, subject: Subject) -> None:
+        raise AssertionError(subject)
+
+
+async def test_others_get_turns_while_many_are_told_of_logs() -> None:
+    world = World()
+    direct = Direct(world)
+    feed, turn = direct.services.feed, [0]
+    client = Noting(turn)
+    wish = Subscribed(Subject.LOGS, criteria=LogCriteria(None, None, None, frozenset(), ()))
+    names = [hex(number) for number in range(50)]
+    for name in names:
+        feed.add(Subscription(name, wish, client))
+    leaving = Subscription(names[-1], wish, client)
+
+    async def another_client() -> None:
+        while len(client.told) < 49:
+            turn[0] += 1
+            if turn[0] == 20:
+                feed.remove(leaving)
+            await asyncio.sleep(0)
+
+    await direct.result("eth_sendRawTransaction", text(deposit().tx.raw))
+    world.mine()
+    running = asyncio.create_task(feed.run())
+    await asyncio.wait_for(another_client(), 5)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert len(client.told) == 49
+    assert all(client.told.count(at) == 1 for at in client.told)
