@@ -52,11 +52,20 @@ class FilterTable:
             raise limited("too many filters on this node, try again later")
         if self._owned.get(owner, 0) >= self._limits.filters_per_owner:
             raise limited(f"more than {self._limits.filters_per_owner} filters, uninstall some")
+        if criteria is not None and criteria.parts + self._kept_criteria(owner) > self._limits.kept_criteria:
+            raise limited(f"more than {self._limits.kept_criteria} addresses and topics in filters, uninstall some")
         # a quantity: some clients parse ids as numbers
         name = hex(int.from_bytes(b"\x01" + self._entropy(15), "big"))
         self._filters[name] = Filter(kind, owner, criteria, now)
         self._owned[owner] = self._owned.get(owner, 0) + 1
         return name
+
+    def _kept_criteria(self, owner: str) -> int:
+        return sum(
+            found.criteria.parts
+            for found in self._filters.values()
+            if found.owner == owner and found.criteria is not None
+        )
 
     def take(self, name: str, now: Millis) -> list[Json]:
         """Return what a filter collected since it was last asked. Raises `RpcError` when it is unknown or expired."""

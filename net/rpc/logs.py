@@ -50,6 +50,11 @@ class LogCriteria:
     topics: tuple[frozenset[Hash32], ...]
     """By position, alternatives; an empty set for any."""
 
+    @property
+    def parts(self) -> int:
+        """Number of addresses and topics: what keeping it costs."""
+        return len(self.addresses) + sum(len(wanted) for wanted in self.topics)
+
     def wants(self, log: Log) -> bool:
         """Tell whether a log is meant."""
         if self.addresses and log.address not in self.addresses:

@@ -90,6 +90,9 @@ class RpcLimits:
     """Logs one `eth_getLogs` may return."""
     log_criteria: int = 1_000
     """Addresses, and topics per position, of a log filter."""
+    kept_criteria: int = 5_000
+    """Addresses and topics in all log filters of one address or WebSocket, and in all log subscriptions of one
+    WebSocket: one of the largest, half a megabyte. Above: -32005."""
     fee_history_blocks: int = 1_024
     """Most blocks of `eth_feeHistory`; more are cut to this, as clients expect."""
     fee_history_transactions: int = 50_000

@@ -38,6 +38,11 @@ class Subscribed:
     criteria: LogCriteria | None = None
 
     @property
+    def parts(self) -> int:
+        """Number of addresses and topics it names."""
+        return 0 if self.criteria is None else self.criteria.parts
+
+    @property
     def method(self) -> str:
         """Method of its notifications."""
         return "eth_subscription" if self.subject in ETH_SUBJECTS else "mappemonde_subscription"

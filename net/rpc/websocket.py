@@ -67,6 +67,9 @@ class Session:
         assert isinstance(topic, Subscribed), "topics of this server are `Subscribed` records"
         if len(self._subscriptions) >= self._limits.subscriptions_per_socket:
             raise limited(f"more than {self._limits.subscriptions_per_socket} subscriptions on one connection")
+        kept = sum(found.wish.parts for found in self._subscriptions.values())
+        if topic.parts and kept + topic.parts > self._limits.kept_criteria:
+            raise limited(f"more than {self._limits.kept_criteria} addresses and topics on one connection")
         name = "0x" + self._entropy(16).hex()
         subscription = Subscription(name, topic, self)
         self._subscriptions[name] = subscription

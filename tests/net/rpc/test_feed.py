@@ -152,6 +152,20 @@ async def ask_until(client: Client, done) -> None:  # type: ignore[no-untyped-de
         await client.result("eth_chainId")
 
 
+async def test_addresses_and_topics_of_a_socket_are_bounded() -> None:
+    large = {"topics": [["0x" + number.to_bytes(32, "big").hex() for number in range(1_000)]] * 4}
+    async with World().served() as client, connected(client) as socket:
+        first = (await ask(socket, "eth_subscribe", "logs", large))["result"]
+        for _ in range(2):
+            error = (await ask(socket, "eth_subscribe", "logs", large))["error"]
+            assert isinstance(error, dict)
+            assert (error["code"], error["message"][:14]) == (-32005, "more than 5000")
+            assert "result" in await ask(socket, "eth_subscribe", "logs", {})
+            assert "result" in await ask(socket, "eth_subscribe", "newHeads")
+        assert (await ask(socket, "eth_unsubscribe", first))["result"] is True
+        assert "result" in await ask(socket, "eth_subscribe", "logs", large)
+
+
 async def test_limits_of_a_socket() -> None:
     world = World(RpcLimits(subscriptions_per_socket=2, websockets=1, socket_message_bytes=1_000))
     async with world.served() as client, connected(client) as socket:

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain.primitives.units import Millis
+from chain.primitives.units import Address, Millis
 from net.rpc.errors import RpcError
 from net.rpc.filters import FilterKind, FilterTable
+from net.rpc.logs import LogCriteria
 from net.rpc.policy import RpcLimits
 
 
@@ -66,6 +69,19 @@ def test_filters_are_bounded_per_owner_and_in_all() -> None:
     filters.add(FilterKind.BLOCKS, "c", NOW)
     filters.disown("a")
     assert len(filters) == 2
+
+
+def test_addresses_and_topics_that_are_kept_are_bounded_per_owner() -> None:
+    filters = table()
+    large = LogCriteria(None, None, None, frozenset(Address(b"%20d" % number) for number in range(1_000)), ())
+    names = [filters.add(FilterKind.LOGS, "me", NOW, large) for _ in range(5)]
+    with pytest.raises(RpcError, match="more than 5000 addresses and topics"):
+        filters.add(FilterKind.LOGS, "me", NOW, large)
+    filters.add(FilterKind.LOGS, "me", NOW, replace(large, addresses=frozenset()))
+    filters.add(FilterKind.BLOCKS, "me", NOW)
+    filters.add(FilterKind.LOGS, "you", NOW, large)
+    assert filters.remove(names[0])
+    filters.add(FilterKind.LOGS, "me", NOW, large)
 
 
 def test_a_full_backlog_ends_the_filter() -> None:
