@@ -1,12 +1,14 @@
 """The RPC server as the composition root holds it."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 from aiohttp.web_protocol import RequestHandler
@@ -22,6 +24,8 @@ from net.rpc.methods.table import make_registry
 from net.rpc.policy import RpcLimits, RpcPolicy
 from net.rpc.ports import RpcParts
 from net.rpc.services import make_services
+
+log = logging.getLogger(__name__)
 
 HEADER_LINE_MAX = 8_190
 """Longest request line or header, bytes."""
@@ -54,6 +58,21 @@ class RpcStatistics:
     """Calls that run in or wait for worker threads."""
 
 
+class _NoGarbage(logging.Filter):
+    """Keeps requests that are no HTTP out of the log: the client has been told, and it must not be able to fill it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        fault = record.exc_info[1] if record.exc_info else None
+        return not isinstance(fault, HttpProcessingError)
+
+
+def _door_log() -> logging.Logger:
+    door = logging.Logger(f"{__name__}.door")  # of this server alone
+    door.parent = log
+    door.addFilter(_NoGarbage())
+    return door
+
+
 class _Door(web.Server):
     """Takes connections within limits, and closes those that send no request in time (slow-loris)."""
 
@@ -62,6 +81,7 @@ class _Door(web.Server):
             handler.handle,
             request_factory=self._request,
             access_log=None,
+            logger=_door_log(),
             keepalive_timeout=limits.keepalive / 1000,
             max_line_size=HEADER_LINE_MAX,
             max_field_size=HEADER_LINE_MAX,

@@ -258,3 +258,24 @@ async def test_a_garbage_request_line() -> None:
             assert b" 400 " in await reader.readline()
             writer.close()
         assert await client.result("eth_chainId") == "0x264e4"
+
+
+NO_HTTP = [
+    b"garbage\r\n\r\n",
+    b"POST http://a:99999/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nHost: other\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 9_000 + b"\r\n\r\n",
+]
+
+
+async def test_what_is_no_http_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with World().served() as client:
+        for request in NO_HTTP:
+            reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+            writer.write(request)
+            assert (await reader.readline()).split()[1] == b"400"
+            writer.close()
+            await writer.wait_closed()
+        assert caplog.text == ""
