@@ -197,9 +197,10 @@ class Requests:
             return []
         if asked.topic != part.topic:
             raise Malformed("a response on another topic")
-        asked.deadline = Millis(now + self._timeout)
         payload = self._responses.add(peer, part.number, offset=part.offset, total=part.total, data=part.data, now=now)
         if payload is None:
+            if self._responses.holds(peer, part.number):  # else it was passed over, and must not keep the request open
+                asked.deadline = Millis(now + self._timeout)
             return []
         del self._asked[part.number]
         self._linked[peer].answered += 1

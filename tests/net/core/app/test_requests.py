@@ -5,6 +5,7 @@ from chain.primitives.units import Millis
 from net.core.app.requests import ANSWER_LIMIT, Outcome, Requests
 from net.core.app.topics import TopicSpec
 from net.core.effects import Priority, Requested, RequestFailed, Responded
+from net.core.wire.app import PART_MAX, encode_parts
 from net.core.wire.frame import FrameKind, ToPeer
 
 TOPIC = TopicSpec(1, "test", 100_000, Priority.BULK, max_pending=3)
@@ -114,3 +115,11 @@ def test_parts_of_no_open_request_leave_nothing_behind() -> None:
     _, frames = anna.request(BERT, 1, bytes(50_000), NOW)
     assert carry(bert, ANNA, frames[1:]) == []
     assert bert._open_of == {}
+
+
+def test_parts_that_complete_nothing_do_not_keep_a_request_open() -> None:
+    anna, _ = pair()
+    number, _ = anna.request(BERT, 1, b"?", NOW)
+    later = encode_parts(number, 1, bytes(2 * PART_MAX))[1]
+    assert anna.receive(BERT, FrameKind.RESPONSE, later, Millis(9_000)) == []
+    assert anna.tick(Millis(10_000)) == [RequestFailed(number, 1, BERT, "no answer in time")]
