@@ -102,10 +102,11 @@ class MeshClock:
     ) -> None:
         """Take four time stamps: asked and now by the driver's clock, received and sent by the peer's mesh clock.
 
-        The peer's offset lies between `sent - now` and `received - asked`: neither way took negative time.
+        The peer's offset lies between `sent - now` and `received - asked`: neither way took negative time. Nor did the
+        peer: by telling otherwise it would widen its interval until it holds, and supports, whatever others tell.
         """
         low, high = Millis(sent - now), Millis(received - asked)
-        if low <= high:
+        if low <= high and received <= sent:
             self._put(peer, Sample(low, high, contact, now))
 
     def forget(self, peer: PeerId) -> None:

@@ -89,3 +89,14 @@ def test_samples_are_bounded_and_impossible_ones_ignored() -> None:
     clock = MeshClock(trusted=True)
     clock.sample(peer(1), peer(1), asked=START, received=Millis(START - 500), sent=Millis(START + 500), now=START)
     assert clock.statistics().sources == 0
+
+
+def test_an_id_that_claims_to_have_answered_before_it_was_asked_supports_nobody() -> None:
+    clock = MeshClock(trusted=False)
+    tell(clock, 1, 0, contact=1)
+    tell(clock, 2, 0, contact=1)
+    any_time = {"received": Millis(2 * START), "sent": Millis(0)}  # an interval that holds whatever others tell
+    clock.sample(peer(3), peer(3), asked=Millis(START - 100), now=START, **any_time)
+    clock.tick(START)
+    assert not clock.statistics().agreed
+    assert clock.statistics().sources == 2
