@@ -167,7 +167,9 @@ class Link:
         await _bounded(Step.SCTP, SCTP_SECONDS, self._opened.wait())
         if self._end_reason is not None:
             raise LinkFailed(Step.SCTP, self._end_reason)
-        pair = self._ice._connection._nominated[1]  # ORTC has no getSelectedCandidatePair in aiortc
+        pair = self._ice._connection._nominated.get(1)  # ORTC has no getSelectedCandidatePair in aiortc
+        if pair is None:  # the peer's consent ran out in this very moment, and DTLS has yet to hear of it
+            raise LinkFailed(Step.SCTP, "the path was lost while the link opened")
         return LinkTransport(self._role, local, shown, pair.remote_addr[0])
 
     def begin(self) -> None:

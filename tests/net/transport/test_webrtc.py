@@ -144,3 +144,23 @@ async def test_candidates_are_on_configured_addresses_and_no_public_server_is_as
     with gathering_on(("192.0.2.1", "2001:db8::1")):
         assert ice.get_host_addresses(use_ipv4=True, use_ipv6=False) == ["192.0.2.1"]
     assert ice.get_host_addresses(use_ipv4=True, use_ipv6=True) == [], "outside, nothing may be gathered"
+
+
+async def test_a_path_lost_in_the_moment_of_opening_fails_the_set_up() -> None:
+    one, other = Link(Role.OFFERER, LOOPBACK, Owner()), Link(Role.ANSWERER, LOOPBACK, Owner())
+    progressed = one._sctp._progressed
+
+    def lost() -> None:
+        if one._sctp.established:  # what aioice does first when the peer no longer consents, in a task of its own
+            asyncio.get_running_loop().call_soon(one._ice._connection._nominated.clear)
+        progressed()
+
+    one._sctp._progressed = lost
+    try:
+        offer = decode_description(await one.offer())
+        answer = decode_description(await other.answer(offer))
+        _, failure = await asyncio.gather(other.connect(offer), one.connect(answer), return_exceptions=True)
+        assert isinstance(failure, LinkFailed), repr(failure)
+    finally:
+        await one.close()
+        await other.close()
