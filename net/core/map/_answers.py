@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
+from net.core.map._credit import Credit
 from net.core.map.peer_map import PeerMap
 from net.core.ports import RecordArchive
 from net.core.wire.gossip import RecordName, name_prefix
@@ -20,8 +21,8 @@ class Answers:
     def __init__(self, peer_map: PeerMap, archive: RecordArchive) -> None:
         self._map = peer_map
         self._archive = archive
-        self._served: dict[PeerId, tuple[int, Millis]] = {}
-        """What each neighbour may still draw, and when that was counted; one entry a link of any kind."""
+        self._credits: dict[PeerId, Credit] = {}
+        """What each neighbour may still draw; one entry a link of any kind."""
 
     def true_record(self, origin: PeerId) -> bytes | None:
         """Return the record held if it was checked here: who passes a forged one on is banned for it."""
@@ -29,21 +30,20 @@ class Answers:
 
     def named(self, peer: PeerId, names: Iterable[RecordName], now: Millis) -> list[bytes]:
         """Return those of the records that a neighbour named which are here, the first ones, as many as it may draw."""
-        credit, at = self._served.get(peer, (SERVED_BURST, now))
-        credit = min(SERVED_BURST, credit + max(0, now - at) * SERVED_RATE // 1000)
+        credit = self._credits.setdefault(peer, Credit(SERVED_RATE, SERVED_BURST, SERVED_BURST))
+        credit.earn(now)
         given: list[bytes] = []
         for name in names:
             origin = self._map.by_prefix(name_prefix(name))
             raw = self.true_record(origin) if origin is not None else None
             if raw is None:
                 continue
-            if len(raw) > credit:
+            if len(raw) > credit.level:
                 break
-            credit -= len(raw)
+            credit.level -= len(raw)
             given.append(raw)
-        self._served[peer] = (credit, now)
         return given
 
     def link_down(self, peer: PeerId) -> None:
         """Forget a neighbour's budget."""
-        self._served.pop(peer, None)
+        self._credits.pop(peer, None)

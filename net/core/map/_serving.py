@@ -1,11 +1,11 @@
 """The answering side of map ranges: no state that matters, everything within budgets."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
+from net.core.map._credit import Credit
 from net.core.map._fingerprints import Fingerprints, head_of
 from net.core.map.peer_map import PeerMap
 from net.core.ports import RecordArchive
@@ -61,28 +61,14 @@ BUSY = Millis(1_000)
 """How long a neighbour shall wait when a budget is spent."""
 
 
-@dataclass(slots=True)
-class _Credit:
-    rate: int
-    burst: int
-    level: int
-    at: Millis | None = None
-
-    def positive(self, now: Millis) -> bool:
-        if self.at is not None and now > self.at:
-            self.level = min(self.burst, self.level + (now - self.at) * self.rate // 1000)
-        self.at = now
-        return self.level > 0
-
-
 class Serving:
     """Answers questions about ranges. The reconciler alone holds it."""
 
     def __init__(self, peer_map: PeerMap, archive: RecordArchive) -> None:
         self._map = peer_map
         self._archive = archive
-        self._bytes = _Credit(SERVE_RATE, SERVE_BURST, SERVE_BURST)
-        self._hashes = _Credit(HASH_RATE, HASH_BURST, HASH_BURST)
+        self._bytes = Credit(SERVE_RATE, SERVE_BURST, SERVE_BURST)
+        self._hashes = Credit(HASH_RATE, HASH_BURST, HASH_BURST)
         self._order: tuple[Millis, list[PeerId]] | None = None
         self._sums: dict[PeerId, tuple[Millis, Fingerprints]] = {}
 

@@ -145,12 +145,18 @@ def test_garbage_answers_ban() -> None:
     assert newcomer.head.id == honest[0].head.id
 
 
-def test_a_false_body_bans_its_sender_alone() -> None:
-    world = World(8)
+def world_that_pays(seed: int) -> tuple[World, Node, Node, Node]:
+    """Return a world with two nodes of the same 30 blocks with payments, and an hour later one that has none yet."""
+    world = World(seed)
     honest, liar, newcomer = world.node(), world.node(), world.node()
     paying(honest, 30)
     paying(liar, 30)
     world.now = Millis(world.now + 3_600_000)
+    return world, honest, liar, newcomer
+
+
+def test_a_false_body_bans_its_sender_alone() -> None:
+    world, honest, liar, newcomer = world_that_pays(8)
     liar.rewrite = rewriting(
         lambda response: (
             Bodies(tuple(encode_body(()) for _ in response.bodies)) if isinstance(response, Bodies) else response
@@ -165,11 +171,7 @@ def test_a_false_body_bans_its_sender_alone() -> None:
 
 
 def test_a_body_with_an_empty_transaction_more_spoils_no_block() -> None:
-    world = World(17)
-    honest, liar, newcomer = world.node(), world.node(), world.node()
-    paying(honest, 30)
-    paying(liar, 30)
-    world.now = Millis(world.now + 3_600_000)
+    world, honest, liar, newcomer = world_that_pays(17)
 
     def pad(body: bytes | None) -> bytes | None:
         return None if body is None else pack([*split_body(body, PARAMS), b""])

@@ -8,6 +8,16 @@ from tests.helpers.exchange_chain import GENESIS, PARAMS, grow
 from tests.helpers.exchange_world import Node, World, small
 
 
+def one_behind(seed: int) -> tuple[World, Node, Node]:
+    """Return a world with a node of 40 blocks and, linked with it an hour later, one that has none yet."""
+    world = World(seed)
+    ahead, late = world.node(), world.node()
+    grow(small(ahead), 40)
+    world.now = Millis(world.now + 3_600_000)
+    world.link(late, ahead)
+    return world, ahead, late
+
+
 def rested(node: Node) -> set[bool]:
     """Return what a miner would have been told at each report of a node's catch-ups, while its head was new."""
     now = Millis(node.head.time + PARAMS.block_time)
@@ -15,11 +25,7 @@ def rested(node: Node) -> set[bool]:
 
 
 def test_a_catch_up_on_true_seals_makes_a_miner_rest() -> None:
-    world = World(1)
-    ahead, late = world.node(), world.node()
-    grow(small(ahead), 40)
-    world.now = Millis(world.now + 3_600_000)
-    world.link(late, ahead)
+    world, ahead, late = one_behind(1)
     world.run(5_000)
     assert late.head.id == ahead.head.id
     assert True in rested(late)
@@ -45,11 +51,7 @@ def test_a_claim_that_shows_no_work_makes_no_miner_rest() -> None:
 
 
 def test_a_node_whose_head_is_old_rests_on_the_claim_alone() -> None:
-    world = World(3)
-    ahead, fresh = world.node(), world.node()
-    grow(small(ahead), 40)
-    world.now = Millis(world.now + 3_600_000)
-    world.link(fresh, ahead)
+    world, _, fresh = one_behind(3)
     world.run(300)
     report = next(report for report in fresh.progress if report.phase is SyncPhase.HEADERS)
     assert is_behind(PARAMS, report, GENESIS, Millis(GENESIS.time + PARAMS.gap))
