@@ -1,7 +1,7 @@
 """Private chains: how fast they grow, and what little work can claim after a stall.
 
 An attacker that mines alone need not wait for the best of its hashes: it takes the first under a threshold that it
-steers, so that the times of its blocks and its hashing end together. That is worth 0.6 bits against waiting for the
+steers, so that the times of its blocks and its hashing end together. That is worth 0.5 bits against waiting for the
 best, and it is the strongest way to use a hash rate that these rules leave.
 """
 
