@@ -341,6 +341,7 @@ class Mesh:
             self._parts.upkeep.mend(mending.peers, mending.links, mending.until)
         elif not self._parts.health.weak:
             self._parts.upkeep.mended()
+        self._parts.upkeep.shun(self._parts.health.crowded)
 
     def identity_renewed(self, identity: Identity, now: Millis) -> list[Effect]:
         """Take the identity with the proof of its new epoch; its id and key stay."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from net.sim.scenarios.drill import Drill, run, run_joined
+from net.sim.scenarios.drill import Drill, run, run_bridge, run_joined
 from net.sim.scenarios.growth import settings
 
 
@@ -59,6 +59,23 @@ def test_equal_seeds_give_equal_bytes() -> None:
     first, second = run(3, half=5, joiners=1), run(3, half=5, joiners=1)
     assert first == second
     assert run(4, half=5, joiners=1).digest != first.digest
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_hangs_together_by_one_operator_alone_is_linked_before_the_operator_vanishes() -> None:
+    """Without the links that the alarm brings, 0 and 11 are across after the loss with seeds 2 and 1."""
+    warned, vanished = run_bridge(2)
+    assert warned.after is not None
+    assert warned.after <= 60_000
+    assert warned.alarmed >= 40
+    assert warned.truth.greatest_degree <= 24
+    assert warned.seen is not None
+    assert not any(warned.seen.alarms.values())
+    assert vanished.across >= 40
+    assert (vanished.truth.peers, vanished.truth.components) == (48, 1)
+    assert vanished.seen is not None
+    assert not vanished.seen.alarms["weak_cut"]
 
 
 @pytest.mark.slow

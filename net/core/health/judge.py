@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from chain.primitives.peer import PeerId, short
-from net.core.health.domains import Domain, own_counts
+from net.core.health.domains import Domain, DomainKind, domain_name, own_counts
+from net.core.health.spectrum import Cut
 from net.core.health.survey import Survey
 from net.core.health.watch import AlarmKind
 
@@ -19,6 +20,10 @@ SEVERED_LEAST = 3
 MAJORITY = 0.5
 """A domain of more than this part of the network is no alarm: nearly everyone may run one release, and what few others
 there are seldom hang together without them."""
+
+TO_BLAME = 0.5
+"""A domain is looked at when the network's weakest cut keeps at most this part of its strength without it: where two
+sides hang together by little in any case, it is the cut that alarms."""
 
 OWN_LINKS_LEAST = 6
 """Own links from which their domains are judged."""
@@ -39,10 +44,16 @@ class Finding:
 class OwnShare:
     """The failure domain that holds most of this node's links past what is due to it."""
 
-    name: str
+    kind: DomainKind
+    tag: int
     links: int
     excess: float
     """Own share less the share due; negative is fine."""
+
+    @property
+    def name(self) -> str:
+        """Return the kind and the tag as one word."""
+        return domain_name(self.kind, self.tag)
 
 
 def own_share(survey: Survey, tags: Sequence[tuple[int, int, int]]) -> OwnShare | None:
@@ -52,10 +63,25 @@ def own_share(survey: Survey, tags: Sequence[tuple[int, int, int]]) -> OwnShare 
     for (kind, tag), links in sorted(own_counts(tags).items()):
         share = int(np.count_nonzero(survey.shape.tags[members, kind] == tag)) / max(1, len(members))
         due = min(1.0, max(OWN_SHARE_DUE, 2 * share))
-        found = OwnShare(f"{kind.name.lower()}_{tag}", links, links / len(tags) - due)
+        found = OwnShare(kind, tag, links, links / len(tags) - due)
         if worst is None or found.excess > worst.excess:
             worst = found
     return worst
+
+
+def most_fragile(survey: Survey) -> tuple[Domain, Cut] | None:
+    """Return the domain without which the others would hang together by least, and the cut among them.
+
+    None if no domain makes the network much weaker than it is with all of them.
+    """
+    whole = survey.spectrum.cut
+    strength = 1.0 if whole is None else whole.strength
+    found = [
+        (domain, domain.cut)
+        for domain in survey.domains
+        if domain.share <= MAJORITY and domain.cut is not None and domain.cut.strength <= strength * TO_BLAME
+    ]
+    return min(found, key=lambda pair: (pair[1].strength, pair[0].remains, pair[0].name), default=None)
 
 
 def judge(
@@ -80,10 +106,10 @@ def judge(
         ),
     }
     found |= _cuts(survey, linked)
-    minor = [domain for domain in survey.domains if domain.share <= MAJORITY]
-    if minor:
-        domain = min(minor, key=lambda domain: (domain.remains, domain.name))
-        found[AlarmKind.DOMAIN_FRAGILE] = Finding(1 - domain.remains, _without(domain))
+    fragile = most_fragile(survey)
+    if fragile is not None:
+        domain, cut = fragile
+        found[AlarmKind.DOMAIN_FRAGILE] = Finding(1 - cut.strength, _without(domain, cut))
     own = own_share(survey, tags) if len(tags) >= OWN_LINKS_LEAST else None
     if own is not None:
         text = f"{own.links} of {len(tags)} own links lead into the failure domain {own.name}"
@@ -95,12 +121,7 @@ def _cuts(survey: Survey, linked: int) -> dict[AlarmKind, Finding]:
     found: dict[AlarmKind, Finding] = {}
     cut = survey.spectrum.cut
     if cut is not None:
-        side = len(cut.side)
-        text = (
-            f"{cut.links} links join {side} peers with the other {survey.pieces.sizes[0] - side};"
-            f" by chance {cut.expected:.0f} would"
-        )
-        found[AlarmKind.WEAK_CUT] = Finding(1 - cut.strength, text)
+        found[AlarmKind.WEAK_CUT] = Finding(1 - cut.strength, _joined(cut, survey.pieces.sizes[0]))
     if survey.cut_points and survey.cut_points[0].severed >= SEVERED_LEAST:
         point = survey.cut_points[0]
         name = short(survey.shape.peer(point.peer))
@@ -112,8 +133,13 @@ def _cuts(survey: Survey, linked: int) -> dict[AlarmKind, Finding]:
     return found
 
 
-def _without(domain: Domain) -> str:
-    return (
-        f"without the {domain.peers} peers of {domain.name} only {domain.remains:.0%} of the other {domain.survivors}"
-        " would hang together"
-    )
+def _joined(cut: Cut, peers: int) -> str:
+    side = len(cut.side)
+    return f"{cut.links} links join {side} peers with the other {peers - side}; by chance {cut.expected:.0f} would"
+
+
+def _without(domain: Domain, cut: Cut) -> str:
+    rest = f"without the {domain.peers} peers of {domain.name}"
+    if not cut.links:
+        return f"{rest} only {domain.remains:.0%} of the other {domain.survivors} would hang together"
+    return f"{rest} {_joined(cut, domain.survivors)}"

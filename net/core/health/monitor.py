@@ -1,4 +1,4 @@
-"""Health over time: when to survey, what alarms follow, and what would mend a weak cut."""
+"""Health over time: when to survey, what alarms follow, what would mend a weak cut, whom to spare with new links."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from random import Random
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Alarm, SurveyMap
-from net.core.health.judge import OwnShare, judge, own_share
+from net.core.health.judge import OwnShare, judge, most_fragile, own_share
 from net.core.health.structure import Structure, freeze
 from net.core.health.survey import Survey
 from net.core.health.watch import THRESHOLDS, AlarmKind, Phase, Watch
@@ -16,7 +16,7 @@ from net.core.health.watch import THRESHOLDS, AlarmKind, Phase, Watch
 SURVEY_EVERY = Millis(30_000)
 SURVEY_PER_PEER = Millis(10)
 """Time between surveys, and how much longer per peer on the map: 55 s at 2,500 peers, 17 min at 100,000, so that
-surveys (30 ms there, 3 s here) take at most three thousandths of a core."""
+surveys (50 ms there, 5 s here) take at most five thousandths of a core."""
 
 SUSPECT_DIVISOR = 4
 """With something in suspense the next survey comes in this part of the interval."""
@@ -102,6 +102,7 @@ class HealthMonitor:
         self._watches = {kind: Watch(threshold) for kind, threshold in THRESHOLDS.items()}
         self._own: OwnShare | None = None
         self._mending: Mending | None = None
+        self._crowded: frozenset[PeerId] = frozenset()
 
     def start(self, now: Millis) -> None:
         """Begin: the first survey comes after an interval, when there is something to see."""
@@ -142,6 +143,9 @@ class HealthMonitor:
             finding = found.get(kind)
             if watch.observe(0.0 if finding is None else finding.badness) and finding is not None:
                 alarms.append(Alarm(kind.value, finding.text))
+        self._crowded = frozenset()
+        if self._own is not None and self._alarmed(AlarmKind.DOMAIN_CONCENTRATION):
+            self._crowded = frozenset(survey.tagged(self._own.kind, self._own.tag))
         self._mend(survey, now)
         self._due = self._next(now)
         return alarms
@@ -161,15 +165,19 @@ class HealthMonitor:
     def _mend(self, survey: Survey, now: Millis) -> None:
         """Draw this node's part in mending: none knows who else acts, so chance keeps the sum near what is missing."""
         self._mending = None
-        cut = survey.spectrum.cut
-        if self._watches[AlarmKind.WEAK_CUT].phase is not Phase.ALARM or cut is None:
+        fragile = most_fragile(survey)
+        if self._alarmed(AlarmKind.WEAK_CUT):
+            cut, far = survey.spectrum.cut, survey.across(self._me)
+            sharing = survey.pieces.sizes[0]
+        elif self._alarmed(AlarmKind.DOMAIN_FRAGILE) and fragile is not None:
+            domain, cut = fragile
+            far, sharing = survey.across(self._me, domain), domain.survivors
+        else:
             return
-        missing = int(cut.expected) // MENDED_DIVISOR - cut.links
-        far = survey.across(self._me)
+        missing = 0 if cut is None else int(cut.expected) // MENDED_DIVISOR - cut.links
         if missing <= 0 or not far:
             return
-        peers = survey.pieces.sizes[0]
-        links = missing // peers + (self._rng.randrange(peers) < missing % peers)
+        links = missing // sharing + (self._rng.randrange(sharing) < missing % sharing)
         self._mending = Mending(frozenset(far), links, Millis(now + MEND_FOR))
 
     def take_mending(self) -> Mending | None:
@@ -179,8 +187,16 @@ class HealthMonitor:
 
     @property
     def weak(self) -> bool:
-        """Whether a weak cut is being mended."""
-        return self._watches[AlarmKind.WEAK_CUT].phase is Phase.ALARM
+        """Whether a weak cut is being mended, one that there is or one that the loss of a domain would leave."""
+        return self._alarmed(AlarmKind.WEAK_CUT) or self._alarmed(AlarmKind.DOMAIN_FRAGILE)
+
+    @property
+    def crowded(self) -> frozenset[PeerId]:
+        """Return the peers of the failure domain that holds too many of this node's links, none without that alarm."""
+        return self._crowded
+
+    def _alarmed(self, kind: AlarmKind) -> bool:
+        return self._watches[kind].phase is Phase.ALARM
 
     # --- figures ---------------------------------------------------------------------------------------------------
 
@@ -191,7 +207,7 @@ class HealthMonitor:
 
     def alarms(self) -> frozenset[AlarmKind]:
         """Return the alarms in force."""
-        return frozenset(kind for kind, watch in self._watches.items() if watch.phase is Phase.ALARM)
+        return frozenset(kind for kind in self._watches if self._alarmed(kind))
 
     def statistics(self) -> HealthStatistics | None:
         """Return the figures, None before the first survey."""

@@ -34,6 +34,15 @@ class Cut:
         """Return the links there are over the links expected: a random graph of mean degree 13 has 0.63."""
         return self.links / self.expected if self.expected else 1.0
 
+    def far(self, position: int, members: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the positions across the cut as seen from one; `members` are those of both sides, all ascending.
+
+        Empty for a position on neither side.
+        """
+        if position in self.side:
+            return np.setdiff1d(members, self.side, assume_unique=True)
+        return self.side if position in members else self.side[:0]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spectrum:
@@ -46,8 +55,13 @@ class Spectrum:
     """None where the component is too small to have two sides."""
 
 
-def measure_spectrum(shape: Shape, members: npt.NDArray[np.int64], chance: np.random.Generator) -> Spectrum:
-    """Return gap and weakest cut of one component, of which `members` are the positions."""
+def measure_spectrum(
+    shape: Shape, members: npt.NDArray[np.int64], chance: np.random.Generator, *, steps: int = STEPS_MAX
+) -> Spectrum:
+    """Return gap and weakest cut of one component, of which `members` are the positions.
+
+    A cut that is weak shows after few `steps`, the gap of a network that has none needs more.
+    """
     if len(members) < 2:
         return Spectrum(0.0, None)
     matrix = shape.matrix()
@@ -62,7 +76,7 @@ def measure_spectrum(shape: Shape, members: npt.NDArray[np.int64], chance: np.ra
     vector -= (vector @ trivial) * trivial
     vector /= np.linalg.norm(vector)
     value = before = -1.0
-    for step in range(STEPS_MAX):
+    for step in range(steps):
         turned = scaled @ vector
         value = float(vector @ turned)
         turned += vector  # the shift by one makes the largest eigenvalue also the largest in size

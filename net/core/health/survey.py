@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from chain.primitives.peer import PeerId
-from net.core.health.domains import Domain, large_domains
+from net.core.health.domains import Domain, DomainKind, large_domains, survivors
 from net.core.health.pieces import CutPoint, Pieces, find_cut_points, find_pieces, least_distance, mean_distance
 from net.core.health.spectrum import Spectrum, measure_spectrum
 from net.core.shape import Shape
@@ -44,15 +45,24 @@ class Survey:
         label = -1 if at is None else int(self.pieces.label[at])
         return self.pieces.sizes[label] if label >= 0 else 0
 
-    def across(self, peer: PeerId) -> list[PeerId]:
-        """Return the peers on the other side of the weakest cut, ascending; none if the peer is on neither side."""
+    def across(self, peer: PeerId, without: Domain | None = None) -> list[PeerId]:
+        """Return the peers on the other side of the weakest cut, ascending; none if the peer is on neither side.
+
+        The cut is that of the largest component, or `without` a domain that of what would be left of it.
+        """
         cut, at = self.spectrum.cut, self.shape.position(peer)
-        if cut is None or at is None or self.pieces.label[at] != 0:
-            return []
-        side = np.zeros(len(self.shape), dtype=np.bool_)
-        side[cut.side] = True
-        there = (self.pieces.label == 0) & (side != side[at])
-        return [self.shape.peer(position) for position in np.flatnonzero(there).tolist()]
+        members = self.pieces.members(0)
+        if without is not None:
+            cut, members = without.cut, survivors(self.shape, members, without.kind, without.tag)
+        return [] if cut is None or at is None else self._ids(cut.far(at, members))
+
+    def tagged(self, kind: DomainKind, tag: int) -> list[PeerId]:
+        """Return the peers of the largest component that announce a failure domain, ascending."""
+        members = self.pieces.members(0)
+        return self._ids(members[self.shape.tags[members, kind] == tag])
+
+    def _ids(self, positions: npt.NDArray[np.int64]) -> list[PeerId]:
+        return [self.shape.peer(position) for position in positions.tolist()]
 
 
 def survey(shape: Shape) -> Survey:
@@ -70,5 +80,5 @@ def survey(shape: Shape) -> Survey:
         least_distance=least_distance(degrees),
         spectrum=measure_spectrum(shape, members, chance),
         cut_points=tuple(find_cut_points(shape, pieces)),
-        domains=large_domains(shape, members),
+        domains=large_domains(shape, members, chance),
     )

@@ -16,7 +16,7 @@ class AlarmKind(Enum):
     MAP_SHRANK = "map_shrank"
     """Far fewer peers can be reached than within the last hour."""
     DOMAIN_FRAGILE = "domain_fragile"
-    """If one announced failure domain vanished, the others would not hang together."""
+    """If one announced failure domain vanished, the others would hang together by few links or none."""
     DOMAIN_CONCENTRATION = "domain_concentration"
     """Too many of this node's own links lead into one announced failure domain."""
 
@@ -34,11 +34,12 @@ THRESHOLDS: dict[AlarmKind, Threshold] = {
     AlarmKind.SINGLE_POINT: Threshold(0.10, 0.05),
     AlarmKind.PARTITION_SEEN: Threshold(0.10, 0.05),
     AlarmKind.MAP_SHRANK: Threshold(0.25, 0.15),
-    AlarmKind.DOMAIN_FRAGILE: Threshold(0.10, 0.05),
+    AlarmKind.DOMAIN_FRAGILE: Threshold(0.75, 0.65),
     AlarmKind.DOMAIN_CONCENTRATION: Threshold(0.10, 0.05),
 }
-"""Badness by kind: 1 less the cut's strength (0.37 in a random graph, so a cut is weak with 2/5 of that); parts of the
-linked peers that are severed, out of reach, gone, or would not hang together; own share in a domain past what is due.
+"""Badness by kind: 1 less the cut's strength (0.37 in a random graph, so a cut is weak with 2/5 of that, and 0.60 at
+most in what is left of one without half of its peers); parts of the linked peers that are severed, out of reach or
+gone; own share in a domain past what is due.
 Crashed peers stay on the map, linked among themselves, until their records end after 12 h: with 5 % of them about
 2.4 % of the linked peers are out of reach, which must not alarm."""
 

@@ -1,4 +1,5 @@
-"""How own links change hands by choice: given back, followed by the slot's hash to a newcomer, drawn anew once a day.
+"""How own links change hands by choice: given back, followed by the slot's hash to a newcomer, drawn anew once a day,
+led out of a failure domain that holds too many.
 
 A link to a peer that never leaves outlives every other one, so a slot that lets go only of the dead gathers the
 immortal: 0.48 of the own links for an adversary with 0.30 of the ids after two mean sessions. A slot that always holds
@@ -26,8 +27,8 @@ SPARE_EVERY = Millis(300_000)
 """A node gives one own link that it has no need of back in this time. Under churn the mean degree is 13.40, 13.45 and
 13.96 with 1, 5 and 60 minutes, for 13.0, 12.5 and 11.0 records an hour and peer."""
 
-Pool = Callable[[Sequence[Link], Millis], list[PeerId]]
-"""Given the own links: those that pass every filter, none relaxed."""
+Pool = Callable[[Sequence[Link], Millis, int], list[PeerId]]
+"""Given the own links: those that pass the filters, which relax while fewer than a number are left, with 0 never."""
 
 
 class Turnover:
@@ -43,8 +44,20 @@ class Turnover:
         """Slot that looked last."""
         self._trial: tuple[Link, PeerId, int] | None = None
         """Who may be replaced, by whom, and the slot that the newcomer has until then."""
+        self._crowded: frozenset[PeerId] = frozenset()
         self.moved = 0
         """Slots that went over to a newcomer."""
+
+    def shun(self, crowded: frozenset[PeerId]) -> None:
+        """Lead no more extra own links to these peers, and replace those that do: one failure domain of theirs holds
+        too many of this node's links. The core does not move, for tags are what peers say of themselves."""
+        self._crowded = crowded
+
+    def fit(self, slot: int, pool: list[PeerId]) -> list[PeerId]:
+        """Return the peers of a pool to which a slot may lead."""
+        if not self._crowded or slot < self._overlay.config.own_core:
+            return pool
+        return [peer for peer in pool if peer not in self._crowded]
 
     def start(self, now: Millis) -> None:
         """Begin: the first look comes at a random moment of the interval, so that nodes started together spread."""
@@ -99,6 +112,9 @@ class Turnover:
             return []
         self._follow_at = Millis(now + FOLLOW_EVERY)
         own = self._own()
+        left = self._leave(own, now)
+        if left:
+            return left
         held = sorted((_slot(link), link.number, link) for link in own if not self._anchored(link))
         listed, free = overlay.links.of_kind(LinkKind.LISTED), overlay.slots.free(now)
         asked = sum(link.asked for link in overlay.links.of_kind(LinkKind.GUEST))
@@ -108,12 +124,21 @@ class Turnover:
             return []
         self._turn, _, link = next((one for one in held if one[0] > self._turn), held[0])
         assert link.peer is not None, "a link that is up has a peer"
-        better = overlay.slots.better(self._turn, link.peer, self._pool(own, now))
+        better = overlay.slots.better(self._turn, link.peer, self.fit(self._turn, self._pool(own, now, 0)))
         if better is None or overlay.links.up(better) is not None or not overlay.around.has_route(better, now):
             return []
         self._trial = (link, better, free[-1])
         overlay.slots.hold(free[-1], better)
         return overlay.setup.dial(better, LinkKind.LISTED, free[-1], now)
+
+    def _leave(self, own: Sequence[Link], now: Millis) -> list[Word]:
+        """Give back one extra own link into the crowded domain if there is anybody else whom its slot could choose."""
+        core = self._overlay.config.own_core
+        led = [link for link in own if link.peer in self._crowded and _slot(link) >= core and not self._anchored(link)]
+        if len(own) <= core or not led:
+            return []
+        link = max(led, key=lambda link: (_slot(link), link.number))
+        return self.give_back(link, "in a crowded domain", now) if self.fit(core, self._pool(own, now, 2)) else []
 
     def _settle(self, now: Millis) -> list[Word]:
         """See what became of the newcomer that was dialled: it takes the slot over, or everything stays."""

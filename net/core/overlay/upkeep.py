@@ -56,7 +56,7 @@ class Upkeep:
         self._survey_at = Millis(0)
         self._suspected = False
         self._cut_off = False
-        self._turnover = Turnover(overlay, self._strict_pool)
+        self._turnover = Turnover(overlay, lambda own, now, wanted: self._pool(own, now, wanted=wanted))
         self._alarmed = False
         self._stopped = False
         self._shed_at = Millis(0)
@@ -107,6 +107,10 @@ class Upkeep:
     def mended(self) -> None:
         """Note that no cut is weak: links past the usual cap are given back."""
         self._overlay.healing.mended()
+
+    def shun(self, crowded: frozenset[PeerId]) -> None:
+        """Lead extra own links away from these peers, whose failure domain holds too many of this node's links."""
+        self._turnover.shun(crowded)
 
     def tick(self, now: Millis) -> list[Word]:
         """Do what is due."""
@@ -261,12 +265,9 @@ class Upkeep:
             overlay.around.view, situation, wanted=wanted, unwanted=overlay.unwanted_now(now).__contains__
         )
 
-    def _strict_pool(self, own: Sequence[Link], now: Millis) -> list[PeerId]:
-        return self._pool(own, now, wanted=0)
-
     def _fill(self, slot: int, pool: list[PeerId], now: Millis) -> list[Word]:
         overlay = self._overlay
-        for peer in overlay.slots.best(slot, pool, CHOICES_MAX):
+        for peer in overlay.slots.best(slot, self._turnover.fit(slot, pool) or pool, CHOICES_MAX):
             pool.remove(peer)
             guest = overlay.links.up(peer)
             if guest is not None:

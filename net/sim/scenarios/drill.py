@@ -1,5 +1,7 @@
-"""Failure-domain drill: two halves that grew apart are joined by a few newcomers; the newcomers fail; then a third of
-all peers, one operator's, vanishes at once (DESIGN section 3.6)."""
+"""Failure-domain drills (DESIGN section 3.6). In one, two halves that grew apart are joined by a few newcomers, these
+fail, and then a third of all peers, one operator's, vanishes at once; in the other the halves hang together by one
+operator's peers alone.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -13,6 +15,9 @@ from net.sim.world import World
 
 OPERATOR = 7
 """Tag of every third peer."""
+
+BRIDGE = 8
+"""Tag of the peers that join the halves in the other drill."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,25 @@ def run_joined(seed: int, *, half: int, joiners: int, config: MeshConfig, times:
     for node in story.joiners:
         node.start()
     return [story.step("weak_cut", 30_000) for _ in range(times)]
+
+
+def run_bridge(seed: int, *, half: int = 24, bridge: int = 14) -> tuple[Step, Step]:
+    """Join the halves by `bridge` peers of one operator, enough for a strong cut, and then let that operator vanish.
+
+    Return what held before it vanished and a minute after.
+    """
+    story = _Story(seed, half, 0, settings())
+    world = story.world
+    story.step("domain_fragile", 75_000)
+    hosts = (story.members[0].url, story.members[half].url)
+    config = replace(settings(), bootstraps=hosts, trust_own_clock=False, tags=(BRIDGE, 0, 0))
+    operators = [SimNode(world, config, [TOPIC]) for _ in range(bridge)]
+    for number, node in enumerate(operators):
+        world.at(world.now + 100 * number, node.start)
+    warned = story.step("domain_fragile", 120_000)
+    for node in operators:
+        node.crash()
+    return warned, story.step("partition_seen", 60_000)
 
 
 def run(seed: int, *, half: int = 30, joiners: int = 2) -> Drill:

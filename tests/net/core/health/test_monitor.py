@@ -20,6 +20,12 @@ def peer(number: int) -> PeerId:
     return PeerId(number.to_bytes(32, "big"))
 
 
+def hubs_between_two_cliques() -> tuple[list[Edge], dict[int, int]]:
+    """Two halves of 15 that hang together by six peers of one operator."""
+    edges = [*complete(15), *complete(15, 15), *[(hub, other) for hub in range(30, 36) for other in range(30)]]
+    return edges, dict.fromkeys(range(30, 36), 7)
+
+
 class Story:
     """A monitor whose surveys come back at once."""
 
@@ -144,13 +150,82 @@ def test_a_joiner_that_is_alone_does_not_alarm() -> None:
 
 
 def test_a_domain_on_which_the_others_hang_alarms_before_it_vanishes() -> None:
-    edges = [*complete(15), *complete(15, 15), *[(hub, other) for hub in range(30, 36) for other in range(30)]]
-    story = Story(36, edges, operators=dict.fromkeys(range(30, 36), 7))
+    edges, operators = hubs_between_two_cliques()
+    story = Story(36, edges, operators=operators)
     assert story.next() + story.next() == ["domain_fragile"]
     found = story.monitor.statistics()
     assert found is not None
     assert found.remains == {"operator_7": 0.5}
     assert found.alarms["domain_fragile"] == 1
+
+
+def test_the_others_are_linked_before_a_domain_on_which_they_hang_vanishes() -> None:
+    edges, operators = hubs_between_two_cliques()
+    wished = 0
+    for me in range(36):
+        story = Story(36, edges, me, operators)
+        story.monitor = HealthMonitor(peer(me), story.view, Random(me))
+        story.monitor.start(story.now)
+        assert story.next() + story.next() == ["domain_fragile"]
+        mending = story.monitor.take_mending()
+        assert story.monitor.weak
+        if mending is not None:
+            assert mending.peers == {peer(other) for other in range(30) if (other < 15) != (me < 15)}
+            wished += mending.links
+        assert (mending is None) or me < 30, "the domain itself need not act"
+    across = survey(make_shape(36, edges, operators)).domains[0].cut
+    assert across is not None
+    assert across.links == 0
+    assert across.expected == pytest.approx(150)
+    assert wished == pytest.approx(75, abs=12)
+
+
+def test_the_first_links_do_not_end_the_alarm_and_half_of_what_is_due_does() -> None:
+    edges, operators = hubs_between_two_cliques()
+    story = Story(36, edges, 0, operators)
+    story.next()
+    story.next()
+    few = [*edges, *((number, number + 15) for number in range(5))]
+    story.view.show(make_shape(36, few, operators))
+    story.next()
+    assert AlarmKind.DOMAIN_FRAGILE in story.monitor.alarms()
+    assert story.monitor.take_mending() is not None
+    enough = [*edges, *((number, (number + step) % 15 + 15) for number in range(15) for step in range(5))]
+    story.view.show(make_shape(36, enough, operators))
+    story.next()
+    assert not story.monitor.alarms()
+    assert not story.monitor.weak
+
+
+def test_a_cut_that_is_weak_in_any_case_is_not_blamed_on_a_domain() -> None:
+    story = Story(40, two_cliques(20, 2), operators=dict.fromkeys((1, 2, 3, 4, 21, 22, 23, 24), 7))
+    kinds = story.next() + story.next()
+    assert "weak_cut" in kinds
+    assert "domain_fragile" not in kinds
+
+
+def test_a_random_network_is_calm_without_any_half_of_its_peers() -> None:
+    for seed in range(5):
+        for count in (20, 60, 200):
+            halved = dict.fromkeys(range(count // 2), 7)
+            assert Story(count, random_graph(count, 12, seed), operators=halved).next() == []
+            found = judge(survey(make_shape(count, random_graph(count, 12, seed), halved)), peer(0), [], count)
+            fragile = found.get(AlarmKind.DOMAIN_FRAGILE)
+            assert fragile is None or fragile.badness < THRESHOLDS[AlarmKind.DOMAIN_FRAGILE].clear_at
+
+
+def test_the_peers_of_a_domain_that_holds_too_many_own_links_are_told_until_it_holds_fewer() -> None:
+    crowd = dict.fromkeys(range(1, 8), 7)
+    edges = random_graph(80, 12, 5)
+    kept = [edge for edge in edges if 0 not in edge]
+    story = Story(80, [*kept, *((0, other) for other in range(1, 9))], operators=crowd)
+    assert story.next() == []
+    assert not story.monitor.crowded
+    assert story.next() == ["domain_concentration"]
+    assert story.monitor.crowded == {peer(other) for other in range(1, 8)}
+    story.view.show(make_shape(80, [*kept, *((0, other) for other in range(5, 14))], crowd))
+    story.next()
+    assert not story.monitor.crowded
 
 
 def test_a_release_that_nearly_everyone_runs_is_no_alarm() -> None:

@@ -1,7 +1,10 @@
 """Own links given back and moved by choice, in small networks: who follows the hash, who refuses, what is kept."""
 
+from dataclasses import replace
+
 import pytest
 
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
@@ -26,8 +29,12 @@ CONFIG = MeshConfig(
 )
 
 
-def join(world: World, nodes: list[SimNode], count: int) -> list[SimNode]:
-    joined = grown.join(world, nodes, count, CONFIG, [TOPIC])
+UNSURVEYED = replace(CONFIG, surveys=False)
+"""So that no survey withdraws what a test says of domains."""
+
+
+def join(world: World, nodes: list[SimNode], count: int, config: MeshConfig = CONFIG) -> list[SimNode]:
+    joined = grown.join(world, nodes, count, config, [TOPIC])
     world.run_for(10_000)
     return joined
 
@@ -99,3 +106,44 @@ def test_a_newcomer_that_shows_room_and_refuses_costs_no_link() -> None:
     assert dialled > 0
     assert not any(link.peer in refusing - before[node.peer] for node in nodes[:14] for link in own(node))
     assert all(len(own(node)) >= CONFIG.own_core for node in nodes[:14])
+
+
+def extras(node: SimNode) -> set[PeerId | None]:
+    """Return the peers of the own links beyond the core."""
+    return {link.peer for link in own(node) if link.moved_slot is not None and link.moved_slot >= CONFIG.own_core}
+
+
+@pytest.mark.slow
+def test_extra_links_leave_a_crowded_domain_and_the_core_stays() -> None:
+    world = World(4)
+    nodes: list[SimNode] = []
+    join(world, nodes, 16, UNSURVEYED)
+    node = next(node for node in nodes if extras(node))
+    crowd = frozenset(link.peer for link in own(node) if link.peer is not None)
+    core = crowd - extras(node)
+    assert len(own(node)) > CONFIG.own_core
+    node.mesh._parts.health._crowded = crowd
+    world.run_for(200_000)
+    assert ended(node, "in a crowded domain") > 0
+    assert not extras(node) & crowd
+    assert core <= {link.peer for link in own(node)}
+    assert sum(ended(other, "in a crowded domain") for other in nodes) == ended(node, "in a crowded domain")
+
+
+@pytest.mark.slow
+def test_where_all_are_in_the_crowded_domain_no_link_is_given_back_for_it() -> None:
+    world = World(4)
+    nodes: list[SimNode] = []
+    join(world, nodes, 16, UNSURVEYED)
+    everyone = frozenset(node.peer for node in nodes)
+    for node in nodes:
+        node.mesh._parts.health._crowded = everyone
+    assert any(extras(node) for node in nodes)
+    newcomers = join(world, nodes, 2, UNSURVEYED)
+    for node in newcomers:
+        node.mesh._parts.health._crowded = everyone | {other.peer for other in newcomers}
+    world.run_for(30_000)
+    assert all(len(node.mesh._parts.overlay.links.listed()) >= CONFIG.links for node in newcomers)
+    newcomer = newcomers[0]
+    assert ended(newcomer, "in a crowded domain") == 0
+    assert extras(newcomer), "a slot that finds nobody else takes whom there is"
