@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
-from net.core.wire.gossip import RecordName, name_prefix
-from net.core.wire.record import origin_of
+from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
+from net.core.wire.record import origin_of, seq_of
 
 PATIENCE = Millis(30_000)
 """How long the first asked record may take; as long as a published message (`relay.conduct`). A busy Raspberry Pi holds
@@ -46,12 +46,12 @@ class Account:
 
 @dataclass(slots=True)
 class _Neighbour:
-    until: OrderedDict[bytes, Millis] = field(default_factory=OrderedDict)
-    """When the patience with a record ends, by its origin's prefix."""
+    asked: OrderedDict[bytes, tuple[Millis, int]] = field(default_factory=OrderedDict)
+    """When the patience with a record ends, and the name's `seq_low`, by its origin's prefix."""
     asked_at: Millis = Millis(0)
     """When it was last asked; before that, when it first named a record."""
     proven_at: Millis | None = None
-    """When it last sent what it had been asked for."""
+    """When it last sent another's record that it had been asked for."""
     late: int = 0
     handed: int = 0
     kept_back: int = 0
@@ -68,9 +68,10 @@ class Owed:
         one = self._neighbours.setdefault(peer, _Neighbour())
         one.asked_at = now
         for name in names:
-            one.until.setdefault(name_prefix(name), Millis(now + PATIENCE + PER_RECORD * len(one.until)))
-            if len(one.until) > OWED_MAX:
-                one.until.popitem(last=False)
+            until = Millis(now + PATIENCE + PER_RECORD * len(one.asked))
+            one.asked.setdefault(name_prefix(name), (until, name_seq(name)))
+            if len(one.asked) > OWED_MAX:
+                one.asked.popitem(last=False)
 
     def doubtful(self, peer: PeerId, now: Millis) -> bool:
         """Tell whether a neighbour that names records is to be asked for one, only to see whether it sends any."""
@@ -80,18 +81,25 @@ class Owed:
     def answered(self, peer: PeerId, raws: Iterable[bytes], waited: Iterable[bytes], now: Millis) -> int:
         """Take records that a neighbour sent; return how many of them it owed though another had been faster.
 
-        `waited` holds the prefixes of the records that have not come by any way.
+        `waited` holds the prefixes of the records that have not come by any way. An older record than the asked one is
+        no answer; the neighbour's own ends the wait for it and shows nothing, for nobody keeps back what it has signed.
         """
         one = self._neighbours.get(peer)
-        if one is None or not one.until:
+        if one is None or not one.asked:
             return 0
-        prefixes = [origin_of(raw)[:PREFIX_BYTES] for raw in raws]
-        came = [prefix for prefix in prefixes if one.until.pop(prefix, None) is not None]
-        if came:
+        came = set()
+        for raw in raws:
+            prefix = origin_of(raw)[:PREFIX_BYTES]
+            if prefix not in one.asked or newer(one.asked[prefix][1], seq_of(raw)):
+                continue
+            del one.asked[prefix]
+            came.add(prefix)
+        others = came - {peer[:PREFIX_BYTES]}
+        if others:
             one.proven_at = now
-        late = len(set(came).difference(waited))
+        late = len(came.difference(waited))
         one.late += late
-        one.handed += len(came)
+        one.handed += len(others)
         return late
 
     def link_down(self, peer: PeerId) -> None:
@@ -101,8 +109,8 @@ class Owed:
     def judge(self, now: Millis) -> None:
         """Count what has not come within the patience."""
         for one in self._neighbours.values():
-            while one.until and next(iter(one.until.values())) <= now:
-                one.until.popitem(last=False)
+            while one.asked and next(iter(one.asked.values()))[0] <= now:
+                one.asked.popitem(last=False)
                 one.kept_back += 1
 
     def conduct(self, peer: PeerId) -> Account:

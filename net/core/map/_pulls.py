@@ -66,7 +66,8 @@ class Pulls:
                 self._next = due if self._next is None else min(self._next, due)
             elif peer not in entry.announcers and not entry.was_asked(peer) and len(entry.announcers) < ANNOUNCERS_MAX:
                 entry.announcers[peer] = name
-            if peer not in self._doubted and self._owed.doubtful(peer, now):
+            another = prefix != peer[:PREFIX_BYTES]
+            if another and peer not in self._doubted and self._owed.doubtful(peer, now):
                 self._doubted[peer] = name
                 self._next = now
 

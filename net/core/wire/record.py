@@ -42,6 +42,13 @@ RECORD_MAX = 640
 _VERSION = 1
 _TAG = "mappemonde/record/1"
 _ID_AT = 38  # after the array's head, the version, the network and two heads
+_SEQ_AFTER = _ID_AT + 32  # where `born` begins, which `seq` follows
+_INTEGER_BYTES = {
+    b"\xcc": 1,
+    b"\xcd": 2,
+    b"\xce": 4,
+    b"\xcf": 8,
+}  # by msgpack's head; without one the head is the number
 _LINK_BYTES = PREFIX_BYTES + 1
 _MAX_EPOCH = 1 << 16
 _MAX_NONCE = 1 << 32
@@ -188,6 +195,14 @@ def decode_record(raw: bytes) -> Record:
 def origin_of(raw: bytes) -> PeerId:
     """Return the origin's id from the bytes of a record that was decoded before: it stands at a fixed place."""
     return PeerId(raw[_ID_AT : _ID_AT + 32])
+
+
+def seq_of(raw: bytes) -> int:
+    """Return `seq` from the bytes of a record, without a look at the rest; any number from bytes that are none."""
+    born = raw[_SEQ_AFTER : _SEQ_AFTER + 1]
+    at = _SEQ_AFTER + 1 + _INTEGER_BYTES.get(born, 0)
+    width = _INTEGER_BYTES.get(raw[at : at + 1], 0)
+    return int.from_bytes(raw[at + 1 : at + 1 + width] if width else raw[at : at + 1], "big")
 
 
 def _decode_tags(raw: bytes) -> tuple[int, int, int]:

@@ -1,5 +1,7 @@
 """What neighbours owe: an honest slow one's answers, a staller's silence, and how much is remembered of either."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,7 +11,7 @@ from net.core.map._owed import DOUBT_EVERY, OWED_MAX, PATIENCE, PER_RECORD, PROV
 from net.core.map._pulls import ANNOUNCERS_MAX, PULL_AFTER, PULL_AGAIN
 from net.core.wire.frame import FrameKind
 from net.core.wire.gossip import RecordName, Turn, decode_want, encode_have, record_name
-from net.core.wire.record import encode_record
+from net.core.wire.record import encode_record, seq_of
 from tests.helpers.gossip_node import A, B, C, faults, frames, give, node
 from tests.helpers.map_world import START, identity, record
 
@@ -72,7 +74,7 @@ def test_what_is_owed_is_bounded_and_the_forgotten_counts_as_nothing() -> None:
     owed = Owed()
     for start in range(0, 4 * OWED_MAX, 256):
         owed.asked(A, names(4 * OWED_MAX)[start : start + 256], START)
-        assert len(owed._neighbours[A].until) <= OWED_MAX
+        assert len(owed._neighbours[A].asked) <= OWED_MAX
     owed.asked(B, names(3), START)
     owed.judge(Millis(START + PATIENCE + OWED_MAX * PER_RECORD))
     assert owed.conduct(A) == Account(kept_back=OWED_MAX)
@@ -133,7 +135,7 @@ def test_every_record_asked_for_ends_as_answered_forgotten_or_kept_back(steps: l
     for step, which, wait in steps:
         now += wait
         owed.judge(Millis(now))
-        before = set(owed._neighbours[C].until) if C in owed._neighbours else set()
+        before = set(owed._neighbours[C].asked) if C in owed._neighbours else set()
         if step < 2:
             owed.asked(C, [record_name(prefixes[which], 1)], Millis(now))
             asked += prefixes[which] not in before
@@ -141,6 +143,48 @@ def test_every_record_asked_for_ends_as_answered_forgotten_or_kept_back(steps: l
             assert owed.answered(C, [raws[which]], [], Millis(now)) == (prefixes[which] in before)
             answered += prefixes[which] in before
     account = owed.conduct(C)
-    waiting = len(owed._neighbours[C].until) if C in owed._neighbours else 0
+    waiting = len(owed._neighbours[C].asked) if C in owed._neighbours else 0
     assert account.late == account.handed == answered
     assert asked == answered + account.kept_back + waiting
+
+
+def test_an_older_record_is_no_answer_and_an_equal_or_newer_one_is() -> None:
+    def heard(seq: int) -> Account:
+        owed = Owed()
+        owed.asked(A, [record_name(NEWS.peer[:PREFIX_BYTES], START + 1_000)], START)
+        owed.answered(A, [encode_record(record(identity(5), seq=seq))], {NEWS.peer[:PREFIX_BYTES]}, START)
+        owed.judge(Millis(START + 2 * PATIENCE))
+        return owed.conduct(A)
+
+    assert heard(START + 999) == Account(kept_back=1)
+    assert heard(START + 1_000) == heard(START + 5_000) == Account(handed=1)
+
+
+def test_own_records_show_nothing_and_those_of_others_are_asked_for() -> None:
+    own, later = record(identity(6)), Millis(START + DOUBT_EVERY)
+    me = own.peer
+    owed = Owed()
+    assert not owed.doubtful(me, START)
+    owed.asked(me, [record_name(me[:PREFIX_BYTES], own.seq)], START)
+    assert owed.answered(me, [encode_record(own)], {me[:PREFIX_BYTES]}, START) == 0
+    assert owed.conduct(me) == Account()
+    assert owed.doubtful(me, later)
+    owed.asked(me, [NAME], later)
+    owed.answered(me, [encode_record(NEWS)], {NEWS.peer[:PREFIX_BYTES]}, later)
+    assert not owed.doubtful(me, Millis(later + DOUBT_EVERY))
+    owed.judge(Millis(later + 2 * PATIENCE))
+    assert owed.conduct(me) == Account(handed=1)
+
+
+@given(st.binary(max_size=120))
+def test_bytes_that_are_no_record_answer_nothing_and_raise_nothing(raw: bytes) -> None:
+    owed = Owed()
+    owed.asked(A, [NAME], START)
+    assert owed.answered(A, [raw, *([raw] * 3)], set(), START) == 0
+    assert seq_of(raw) >= 0
+
+
+@given(st.integers(0, (1 << 48) - 1), st.integers(0, (1 << 48) - 1))
+def test_the_seq_of_a_records_bytes(born: int, more: int) -> None:
+    seq = min(born + more, (1 << 48) - 1)
+    assert seq_of(encode_record(replace(NEWS, born=Millis(born), seq=Millis(seq)))) == seq
