@@ -136,7 +136,7 @@ def assemble(
         identity=identity,
         peer_map=peer_map,
         gossip=gossip,
-        reconciler=Reconciler(gossip, archive, rng=rng, entropy=entropy, joining=not known),
+        reconciler=Reconciler(gossip, rng=rng, entropy=entropy, joining=not known),
         guard=guard,
         clock=clock,
         sources=Sources(entropy(16), peer_map, identity.peer),

@@ -107,7 +107,7 @@ class Node:
         self.gossip = Gossip(
             NETWORK, who, self.map, self.archive, checks, rng=rng, entropy=rng.randbytes, stored=stored
         )
-        self.reconciler = Reconciler(self.gossip, self.archive, rng=rng, entropy=rng.randbytes, joining=joining)
+        self.reconciler = Reconciler(self.gossip, rng=rng, entropy=rng.randbytes, joining=joining)
         self.links: dict[PeerId, OwnLink] = {}
         self.effects: list[MapEffect] = []
         """Everything returned that is no frame."""

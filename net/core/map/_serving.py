@@ -5,10 +5,10 @@ from bisect import bisect_left
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
+from net.core.map._answers import Answers
 from net.core.map._credit import Credit
 from net.core.map._fingerprints import Fingerprints, head_of
 from net.core.map.peer_map import PeerMap
-from net.core.ports import RecordArchive
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.reconcile import (
     BODY_MAX,
@@ -64,9 +64,9 @@ BUSY = Millis(1_000)
 class Serving:
     """Answers questions about ranges. The reconciler alone holds it."""
 
-    def __init__(self, peer_map: PeerMap, archive: RecordArchive) -> None:
+    def __init__(self, peer_map: PeerMap, answers: Answers) -> None:
         self._map = peer_map
-        self._archive = archive
+        self._answers = answers
         self._bytes = Credit(SERVE_RATE, SERVE_BURST, SERVE_BURST)
         self._hashes = Credit(HASH_RATE, HASH_BURST, HASH_BURST)
         self._order: tuple[Millis, list[PeerId]] | None = None
@@ -86,7 +86,7 @@ class Serving:
             if size > FETCH_BYTES and head > head_of(order[at - 1]):
                 rest = head
                 break
-            raw = self._archive.get(order[at]) if self._map.checked(order[at]) else None
+            raw = self._answers.true_record(order[at])
             if raw is not None:
                 raws.append(raw)
             size += PASSED_OVER if raw is None else len(raw)

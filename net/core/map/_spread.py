@@ -16,6 +16,7 @@ from typing import NamedTuple
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
+from net.core.map._credit import Credit
 from net.core.moments import soonest
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
@@ -105,8 +106,7 @@ class Spread:
         self._first: Callable[[], Sequence[Set[PeerId]]] = tuple
         self._flush_at: Millis | None = None
         self._names_at: Millis | None = None
-        self._credit = GOSSIP_BUDGET
-        self._credit_at: Millis | None = None
+        self._budget = Credit(GOSSIP_BUDGET, GOSSIP_BUDGET, GOSSIP_BUDGET)
         self.healing = False
         """While the node mends its own links or the map, records go at once and to all links."""
 
@@ -264,12 +264,9 @@ class Spread:
         return frames
 
     def _flush_records(self, now: Millis, *, all_of_it: bool) -> list[ToPeer]:
-        if self._credit_at is not None and now > self._credit_at:
-            earned = (now - self._credit_at) * GOSSIP_BUDGET // 1000
-            self._credit = min(GOSSIP_BUDGET, self._credit + earned)
-        self._credit_at = now
+        self._budget.earn(now)
         waiting = sum(len(link.push) for link in self._links.values())
-        room = all_of_it or waiting * RECORD_MAX <= self._credit
+        room = all_of_it or waiting * RECORD_MAX <= self._budget.level
         frames: list[ToPeer] = []
         for peer, records in self._take(self._all() if room else self._in_turn(), unbounded=all_of_it).items():
             frames += record_frames(peer, records)
@@ -289,9 +286,9 @@ class Spread:
             origin = push.origin
             raw = raws[origin] if origin in raws else raws.setdefault(origin, self._raw_of(origin))
             if raw is not None:
-                if len(raw) > self._credit and not unbounded:
+                if len(raw) > self._budget.level and not unbounded:
                     break
-                self._credit -= len(raw)
+                self._budget.level -= len(raw)
                 batches.setdefault(peer, []).append(raw)
             taken.append((peer, push))
         for peer, push in taken:

@@ -85,8 +85,8 @@ class Gossip:
         self._origins = Origins()
         self._names = Names()
         self.pulls = Pulls()
-        self._answers = Answers(peer_map, archive)
-        self.spread = Spread(identity.peer, self._answers.true_record)
+        self.answers = Answers(peer_map, archive)
+        self.spread = Spread(identity.peer, self.answers.true_record)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
         self.spread.prefer(self._interest.sets)
@@ -119,7 +119,7 @@ class Gossip:
         """Forget a link."""
         self.spread.remove(peer)
         self.pulls.link_down(peer)
-        self._answers.link_down(peer)
+        self.answers.link_down(peer)
 
     # --- what neighbours send --------------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class Gossip:
         if reason is not None:
             self._refused[reason] = self._refused.get(reason, 0) + 1
             self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
-            held = self._answers.true_record(record.peer)
+            held = self.answers.true_record(record.peer)
             if reason is Refusal.STALE and peer == record.peer and held is not None:
                 return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
             return []
@@ -407,7 +407,7 @@ class Gossip:
     def _serve(self, peer: PeerId, body: bytes, now: Millis) -> list[MapEffect]:
         want = decode_want(body)
         self.spread.turn(peer, want.turn)
-        return list(record_frames(peer, self._answers.named(peer, want.names, now)))
+        return list(record_frames(peer, self.answers.named(peer, want.names, now)))
 
     def set_healing(self, healing: bool) -> None:  # noqa: FBT001 (the state itself, by its name)
         """Turn immediate flooding on or off: while own links or the map are being mended."""

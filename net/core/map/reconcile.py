@@ -18,7 +18,6 @@ from net.core.map._spread import record_frames
 from net.core.map.effects import MapEffect
 from net.core.map.gossip import Gossip
 from net.core.map.horizon import NO_FINGERPRINT
-from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want, record_name
@@ -127,18 +126,15 @@ class _Comparison:
 class Reconciler:
     """One per node, beside `Gossip`. Bounded: PARTS parts, SESSIONS_MAX comparisons, one entry per link."""
 
-    def __init__(
-        self, gossip: Gossip, archive: RecordArchive, *, rng: Random, entropy: Callable[[int], bytes], joining: bool
-    ) -> None:
+    def __init__(self, gossip: Gossip, *, rng: Random, entropy: Callable[[int], bytes], joining: bool) -> None:
         """`joining`: whether to fetch the whole map; else one from disk is compared with WITNESSES neighbours."""
         self._gossip = gossip
         self._map = gossip.map
         self._whole = gossip.horizon is None
         """A small device's part of the map is neither compared nor served."""
-        self._archive = archive
         self._rng = rng
         self._entropy = entropy
-        self._serving = Serving(gossip.map, archive)
+        self._serving = Serving(gossip.map, gossip.answers)
         self._links: dict[PeerId, Millis] = {}
         """Neighbours, with the moment from which they may be asked."""
         self._parts = [_Part(part, part.low, fetched=not joining) for part in equal_parts(PARTS)]
@@ -301,8 +297,8 @@ class Reconciler:
                 break
             origin = session.sums.peers[at]
             seq = self._map.seq(origin)
-            if seq is not None and theirs.get(origin[:PREFIX_BYTES], -1) < seq and self._map.checked(origin):
-                raw = self._archive.get(origin)
+            if seq is not None and theirs.get(origin[:PREFIX_BYTES], -1) < seq:
+                raw = self._gossip.answers.true_record(origin)
                 if raw is not None:
                     spare.append(raw)
         session.spared += len(spare)

@@ -308,7 +308,7 @@ def test_the_order_under_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     one = node(A)
     for number in range(1, 31):
         give(one, B, record(identity(number)), now=START + number)
-    one.gossip.spread._credit = 600  # three records of 175 bytes
+    one.gossip.spread._budget.level = 600  # three records of 175 bytes
     one.gossip.set_interest(frozenset({identity(5).peer}), frozenset({identity(9).peer}), frozenset())
     got = [each.peer for _, each in sent(one.gossip.tick(Millis(START + 531)))]
     assert got == [identity(5).peer, identity(9).peer, identity(30).peer]

@@ -32,7 +32,7 @@ def shrink(node: Node, world: World, hops: int) -> None:
         entropy=world.rng.randbytes,
         horizon=horizon,
     )
-    node.reconciler = Reconciler(node.gossip, node.archive, rng=world.rng, entropy=world.rng.randbytes, joining=True)
+    node.reconciler = Reconciler(node.gossip, rng=world.rng, entropy=world.rng.randbytes, joining=True)
     node.gossip.start(world.now)
     node.gossip.allow_signing(world.now)
 
