@@ -97,6 +97,7 @@ class _Stored:
     topic: int
     payload: bytes
     sent: set[PeerId] = field(default_factory=set)
+    """Neighbours that have it, or were sent it over the link that is up."""
 
 
 class Relay:
@@ -134,6 +135,8 @@ class Relay:
         self._assembly.drop_peer(peer)
         self._wants.forget_peer(peer)
         self.conduct.unlinked(peer)
+        for stored in self._store.values():  # what was on its way is lost with the link
+            stored.sent.discard(peer)
 
     def measured(self, peer: PeerId, round_trip: Millis) -> None:
         """Take a neighbour's measured round trip."""

@@ -63,6 +63,18 @@ def test_a_large_message_is_only_announced_and_pulled_in_chunks() -> None:
     assert relay.receive(PEERS[0], FrameKind.PULL, encode_pull([entry.key]), NOW) == []
 
 
+def test_a_neighbour_whose_link_was_lost_pulls_again_what_was_on_its_way() -> None:
+    relay = make(3)
+    relay.publish(TOPIC, b"news", NOW)
+    pull = encode_pull([key_of(b"news")])
+    assert relay.receive(PEERS[0], FrameKind.PULL, pull, NOW) == []
+    relay.unlinked(PEERS[0])
+    relay.linked(PEERS[0], NOW)
+    assert kinds(relay.receive(PEERS[0], FrameKind.PULL, pull, NOW)) == [FrameKind.PUBLISH]
+    assert relay.receive(PEERS[0], FrameKind.PULL, pull, NOW) == []
+    assert relay.receive(PEERS[1], FrameKind.PULL, pull, NOW) == []
+
+
 def test_nothing_is_relayed_before_its_verdict() -> None:
     relay = make()
     arrived = arrive(relay, b"news")
