@@ -45,6 +45,12 @@ HASH_RATE = 20_000
 HASH_BURST = 2_000_000
 """And at once: two maps of the largest size."""
 
+SHARED_FROM = 2
+"""Below one part in this of HASH_BURST only neighbours that drew nothing for a minute get new sums: who asks on and on
+cannot take them from the others."""
+
+DREW_LATELY = Millis(60_000)
+
 LIST_MAX = 32
 """A range that differs is listed when it holds no more than this, else split."""
 
@@ -71,6 +77,8 @@ class Serving:
         self._hashes = Credit(HASH_RATE, HASH_BURST, HASH_BURST)
         self._order: tuple[Millis, list[PeerId]] | None = None
         self._sums: dict[PeerId, tuple[Millis, Fingerprints]] = {}
+        self._drew: dict[PeerId, Millis] = {}
+        """When neighbours last had sums made; one entry a link."""
 
     def fetch(self, peer: PeerId, ask: Fetch, now: Millis) -> list[ToPeer]:
         """Send the next records of a range; only such as were checked here."""
@@ -106,9 +114,10 @@ class Serving:
         """Tell where the neighbour's summaries differ from ours."""
         kept = self._sums.get(peer)
         if kept is None or kept[1].salt != ask.salt:
-            if not self._hashes.positive(now):
+            if not self._may_draw(peer, now):
                 return [_answer(peer, Busy(ask.session, BUSY))]
             self._hashes.level -= len(self._map)
+            self._drew[peer] = now
             self._sums.pop(peer, None)
             if len(self._sums) >= FINGERPRINTS_MAX:
                 del self._sums[next(iter(self._sums))]
@@ -133,9 +142,15 @@ class Serving:
                 split.append(mine)
         return [_answer(peer, Differences(ask.session, tuple(split), tuple(listed)))]
 
+    def _may_draw(self, peer: PeerId, now: Millis) -> bool:
+        positive, before = self._hashes.positive(now), self._drew.get(peer)
+        ample = self._hashes.level * SHARED_FROM > HASH_BURST
+        return positive and (ample or before is None or now - before >= DREW_LATELY)
+
     def link_down(self, peer: PeerId) -> None:
         """Forget a neighbour's session."""
         self._sums.pop(peer, None)
+        self._drew.pop(peer, None)
 
     def deadline(self) -> Millis | None:
         """Return when `sweep` next has work."""

@@ -65,6 +65,25 @@ def talk(left: Node, right: Node, first: list[MapEffect], now: Millis = START) -
     return size
 
 
+def test_a_neighbour_that_asks_on_and_on_leaves_half_of_the_sums_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_serving, "HASH_BURST", 400)
+    monkeypatch.setattr(_serving, "HASH_RATE", 1)
+    server = filled(0, range(300, 340))
+
+    def answers(asker: int, salts: range, now: int) -> list[type]:
+        kinds = []
+        for salt in salts:
+            ask = encode_range_ask(Compare(1, bytes((salt,)) * 16, (Summary(WHOLE, 0, 0),)))
+            (effect,) = server.reconciler.receive(identity(asker).peer, FrameKind.RANGE_ASK, ask, Millis(now))
+            assert isinstance(effect, ToPeer)
+            kinds.append(type(decode_range_answer(effect.body)))
+        return kinds
+
+    assert answers(50, range(10), START) == [Differences] * 5 + [Busy] * 5
+    assert [kind for asker in range(51, 55) for kind in answers(asker, range(1), START)] == [Differences] * 4
+    assert answers(50, range(10, 12), START + _serving.DREW_LATELY) == [Differences, Busy]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("left", "right"),
