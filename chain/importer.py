@@ -22,6 +22,7 @@ from chain.primitives.units import Hash32, Millis
 from chain.recent_bodies import RecentBodies
 from chain.reorganisation import plan
 from chain.rules import InvalidBlock, Rule
+from chain.trie import MissingNode
 from chain.verified import ChainedBlock, ImportResult, ImportStatus, Rejected, VerifiedBlock
 
 KNOWN_INVALID_MAX = 1024
@@ -138,7 +139,7 @@ class Importer:
         if status is ImportStatus.ORPHAN:
             missing = self._orphans.missing_ancestor(block.sealed.header.parent_id)
             return ImportResult(status, None, (), (), missing_parent=missing)
-        if status in (ImportStatus.KNOWN, ImportStatus.DROPPED):
+        if status in (ImportStatus.KNOWN, ImportStatus.DROPPED, ImportStatus.PRUNED):
             return ImportResult(status, None, (), ())
         block_id = header_id(block.sealed.header)
         connected, rejected = self._connect(block_id)
@@ -168,6 +169,10 @@ class Importer:
         except InvalidBlock as error:
             self._remember_invalid(block_id, block, error)
             raise
+        except MissingNode:
+            if parent.height >= self._store.state_floor():
+                raise  # no pruning explains it: the database is damaged
+            return ImportStatus.PRUNED
         if not self._branches.has_room(chained, self._now):
             self._dropped += 1
             return ImportStatus.DROPPED
@@ -194,7 +199,7 @@ class Importer:
                     rejected.append(Rejected(orphan_id, error))
                     parents.append(orphan_id)  # its children are refused in their turn
                     continue
-                if status is not ImportStatus.DROPPED:
+                if status not in (ImportStatus.DROPPED, ImportStatus.PRUNED):
                     connected.append(orphan_id)
                     parents.append(orphan_id)
         return tuple(connected), tuple(rejected)

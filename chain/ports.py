@@ -129,6 +129,9 @@ class ChainStore(NodeReader, Protocol):
     def supply(self, block_id: Hash32) -> Supply | None:
         """Return what was issued and burnt up to a stored block."""
 
+    def state_floor(self) -> int:
+        """Return the height from which on the state of every stored block is whole: below it states were removed."""
+
     def canonical_id(self, height: int) -> Hash32 | None:
         """Return the id of the canonical block of a height."""
 

@@ -32,7 +32,10 @@ class MissingNode(StorageError):
     """A node of a trie is not in the database: the state was pruned, or the database is damaged."""
 
     def __init__(self, node_hash: bytes) -> None:
-        super().__init__(f"state node {node_hash.hex()} is missing: this state was pruned or never stored")
+        # Libraries and indexers look for the phrases of geth: "missing trie node", "historical state", "not available".
+        super().__init__(
+            f"missing trie node {node_hash.hex()}: historical state is not available, it was pruned or never stored"
+        )
         self.node_hash = node_hash
 
 

@@ -41,6 +41,8 @@ class ImportStatus(Enum):
     """It was here already; nothing changed."""
     ORPHAN = "orphan"
     """Its parent is not here: `missing_parent` is what to ask for. Kept for a while, and taken up when that comes."""
+    PRUNED = "pruned"
+    """It stands on a block whose state was removed: this node cannot tell whether it is valid. Not kept, no fault."""
     DROPPED = "dropped"
     """Too far ahead of its time, or beaten by two unripe siblings: not kept, nobody's fault (rule 5)."""
 

@@ -85,6 +85,10 @@ class ChainView:
         """Return the id of the canonical block of a height, None above the head."""
         return self._store.canonical_id(height)
 
+    def state_floor(self) -> int:
+        """Return the height below which states were removed; 0: none were."""
+        return self._store.state_floor()
+
     def body(self, block_id: Hash32) -> bytes | None:
         """Return the encoded body of a stored block: what is served to other nodes."""
         return self._store.body(block_id)
@@ -138,7 +142,8 @@ class ChainView:
     def state(self, block: ChainedHeader) -> State:
         """Return the state after a block, to be read by the caller alone; what it writes reaches nobody.
 
-        Old states are kept for every stored block; reading a node that is missing raises `trie.MissingNode`.
+        States of blocks below `state_floor` may have been removed; reading a node that is missing raises
+        `trie.MissingNode`.
         """
         return State(self._store, block.header.state_root, self._nodes)
 

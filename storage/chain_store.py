@@ -1,8 +1,8 @@
 """Blocks, receipts, trie nodes and the canonical index on a key-value store.
 
-Trie nodes go by their hash and are never removed, so that the state of every stored block stays readable; pruning old
-states is later work. One batch per block, written durably: a crash at any instruction leaves the head at the last
-block whose batch is complete.
+Trie nodes go by their hash, and here none is removed: the state of every stored block stays readable until `prune`
+takes old ones away. One batch per block, written durably: a crash at any instruction leaves the head at the last block
+whose batch is complete.
 """
 
 from chain.block import ChainedHeader, decode_sealed, encode_sealed
@@ -87,6 +87,11 @@ class ChainStore:
             if node is not None:
                 self._nodes.put(node_hash, node)
         return node
+
+    def state_floor(self) -> int:
+        """Return the height below which states were removed; 0: none were."""
+        raw = self._store.get(keys.META_STATE_FLOOR)
+        return 0 if raw is None else int.from_bytes(raw, "big")
 
     def canonical_id(self, height: int) -> Hash32 | None:
         """Return the id of the canonical block of a height."""

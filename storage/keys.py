@@ -68,6 +68,10 @@ META_NETWORK = META.prefix + b"network"
 META_HEAD = META.prefix + b"head"
 """Id of the canonical head (32 bytes)."""
 
+META_STATE_FLOOR = META.prefix + b"state floor"
+"""Height (8 bytes) from which on the state of every stored block is whole, with the registries that blocks on it are
+judged by. Below it states were removed (`prune`). Absent while all states are there."""
+
 
 def block_key(table: Table, block_id: Hash32) -> bytes:
     """Return the key of an entry that goes by a hash: blocks, trie nodes, transactions."""

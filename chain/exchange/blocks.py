@@ -185,6 +185,8 @@ class Blocks:
         parent = self._source.chained(sealed.header.parent_id)
         if parent is None:
             return self._wait(waiting, now)
+        if parent.height < self._source.state_floor():
+            return self._ignore(key, "a fork from below the states that are kept here")
         try:
             chained = self._rules.chain(sealed, parent)
         except InvalidBlock as error:
@@ -285,6 +287,8 @@ class Blocks:
         block = self._importing.pop(tag)
         if isinstance(outcome, InvalidBlock):
             return self._drop_invalid(block, now), block.id
+        if outcome is ImportStatus.PRUNED:
+            self.contest.strike_out(block.id)
         self.contest.imported(block.id)
         self._blocks.pop(block.id, None)
         return [], block.id

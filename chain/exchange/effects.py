@@ -88,6 +88,22 @@ class Penalise:
 
 
 @dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """Tell the operator: a branch that outweighs ours, with true seals, forks off below the states that are kept here.
+
+    Nobody's fault, and not invalid: this node cannot tell. If the branch stays, only a new sync can follow it.
+    """
+
+    peer: PeerId
+    fork_height: int
+    """Height of the last block that both chains have."""
+    state_floor: int
+    """Height from which on this node has states."""
+    height: int
+    """Height that the branch reaches."""
+
+
+@dataclass(frozen=True, slots=True)
 class SealCheck:
     """One header for `work.check_seal`."""
 
@@ -193,6 +209,7 @@ Effect: TypeAlias = (
     | Verdict
     | Publish
     | Penalise
+    | OutOfReach
     | CheckSeals
     | RecoverSenders
     | CheckBody

@@ -21,6 +21,9 @@ class BlockSource(Protocol):
     def canonical_id(self, height: int) -> Hash32 | None:
         """Return the id of the canonical block of a height."""
 
+    def state_floor(self) -> int:
+        """Return the height below which states were removed, so that nothing can be judged on blocks there; 0: none."""
+
     def body(self, block_id: Hash32) -> bytes | None:
         """Return the encoded body of an imported block."""
 

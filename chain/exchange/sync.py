@@ -14,7 +14,17 @@ from chain.exchange.asks import Asks, Tags
 from chain.exchange.bounded import RecentHashes
 from chain.exchange.branch import Branch
 from chain.exchange.download import IMPORTS_MAX, REST_AFTER_FAILURE, BranchFailed, Download
-from chain.exchange.effects import CheckSeals, Effect, Import, Penalise, SealCheck, SyncPhase, SyncProgress, Tag
+from chain.exchange.effects import (
+    CheckSeals,
+    Effect,
+    Import,
+    OutOfReach,
+    Penalise,
+    SealCheck,
+    SyncPhase,
+    SyncProgress,
+    Tag,
+)
 from chain.exchange.messages import Headers, Response
 from chain.exchange.neighbours import Neighbour, Neighbours
 from chain.exchange.policy import ExchangePolicy
@@ -34,6 +44,10 @@ them forged with two in a million; and then the rest is checked anyway, before a
 
 REST_AFTER_LIE = Millis(60_000)
 """How long a peer that did not have what it claimed is not chosen again."""
+
+REST_OUT_OF_REACH = Millis(600_000)
+"""How long a peer is not asked whose chain forks off below our states: its headers are up to 10 MB, and nothing but its
+own change of mind makes them useful."""
 
 STALL_AFTER = Millis(60_000)
 """A catch-up that brought nothing for so long is given up: nobody has the bodies of the claimed branch."""
@@ -225,6 +239,8 @@ class Sync:
             false_claim = next((error for error in results if error is not None), None)
             if false_claim is not None:
                 return self._give_up(str(false_claim), false_claim.penalty, now)
+            if branch.headers[0].height <= self._source.state_floor():
+                return self._out_of_reach(branch, now)
             self._go(SyncEvent.SAMPLED)
             self._download = Download(branch, set(places), self._neighbours, self._asks, self._tags)
             return self._work(now)
@@ -253,7 +269,7 @@ class Sync:
         self._moved_at = now
         if isinstance(outcome, InvalidBlock):
             return self._fail(BranchFailed(str(outcome), penalty=Penalty.BAN, invalid_id=block_id), now), block_id
-        if outcome in (ImportStatus.ORPHAN, ImportStatus.DROPPED):
+        if outcome in (ImportStatus.ORPHAN, ImportStatus.DROPPED, ImportStatus.PRUNED):
             return self._give_up(f"a block of the branch was {outcome.value}", Penalty.NONE, now), block_id
         header = self._download.imported(tag)
         if self._progress is not None:
@@ -311,6 +327,15 @@ class Sync:
         if failure.invalid_id is not None:
             self._invalid.add(failure.invalid_id, now)
         return self._give_up(str(failure), failure.penalty, now)
+
+    def _out_of_reach(self, branch: Branch, now: Millis) -> list[Effect]:
+        """Leave a branch whose first block cannot be judged. Told after the sample: a claim alone costs nothing."""
+        neighbour = self._neighbours.get(branch.peer)
+        if neighbour is not None:
+            neighbour.rests_until = Millis(max(neighbour.rests_until, now + REST_OUT_OF_REACH))
+        fork = branch.headers[0].height - 1
+        told = OutOfReach(branch.peer, fork, self._source.state_floor(), branch.headers[-1].height)
+        return [told, *self._give_up("forks off below our states", Penalty.NONE, now)]
 
     def _give_up(self, reason: str, penalty: Penalty, now: Millis) -> list[Effect]:
         """End the catch-up, charge the peer that claimed the branch, go on with another one."""

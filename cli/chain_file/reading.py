@@ -113,5 +113,10 @@ class BlockReader:
                 f"block {height} of the file stands on a block that is not here: the head is "
                 f"{self._importer.head().height}"
             )
+        if status is ImportStatus.PRUNED:
+            raise BlockRefused(
+                f"block {height} of the file forks off below block {self._store.state_floor()}, where this database's "
+                "states begin (`mappemonde db prune`): import into a new --datadir"
+            )
         if status is ImportStatus.DROPPED:
             raise BlockRefused(f"block {height} of the file is too far in the future: check this machine's clock")

@@ -187,6 +187,16 @@ class ExchangeService:
             case out.Penalise():
                 log.warning("peer %s: %s", short(effect.peer), effect.reason, extra={"repeats": True})
                 self._network.penalise(effect.peer, effect.penalty, effect.reason)
+            case out.OutOfReach():
+                log.warning(
+                    "peer %s has a heavier chain, up to block %d, that forks off at block %d: the states below block "
+                    "%d were removed here (db prune), so it cannot be followed. If the others agree with it, sync anew",
+                    short(effect.peer),
+                    effect.height,
+                    effect.fork_height,
+                    effect.state_floor,
+                    extra={"repeats": True},
+                )
             case out.AddTransaction():
                 self._add_transaction(effect)
             case out.Import():

@@ -124,6 +124,12 @@ class SmallChain:
         self.applied: list[SignedTransaction] = []
         """Transactions of the last move of the head that joined the chain."""
         self.undone: list[SignedTransaction] = []
+        self.floor = 0
+        """Height below which states were removed."""
+
+    def state_floor(self) -> int:
+        """Return the height below which nothing can be judged."""
+        return self.floor
 
     def head(self) -> ChainedHeader:
         """Return the adopted head."""
@@ -144,6 +150,7 @@ class SmallChain:
     def epoch_stake(self, parent: ChainedHeader) -> EpochStake:
         """Return the stake snapshot: nobody has any."""
         assert parent.id in self._chained, "asked for imported parents only"
+        assert parent.height >= self.floor, "its registry was removed"
         return NO_STAKE
 
     def add(self, block: VerifiedBlock, now: Millis) -> ImportStatus:
@@ -154,6 +161,8 @@ class SmallChain:
         parent = self._chained.get(block.sealed.header.parent_id)
         if parent is None:
             return ImportStatus.ORPHAN
+        if parent.height < self.floor:
+            return ImportStatus.PRUNED
         if any(signed.tx.value == FORBIDDEN for signed in block.transactions):
             raise InvalidBlock(Rule.STATE_ROOT)
         chained = self.rules.chain(block.sealed, parent)

@@ -16,6 +16,7 @@ from chain.exchange.effects import (
     Effect,
     Import,
     Judgement,
+    OutOfReach,
     Penalise,
     Publish,
     RecoverSenders,
@@ -108,6 +109,7 @@ class Node:
         self.verdicts: dict[bytes, Verdict] = {}
         self.progress: list[SyncProgress] = []
         self.imports: list[int] = []
+        self.out_of_reach: list[OutOfReach] = []
         self.is_silent = False
         """Answers no request, as a hostile peer does."""
         self.rewrite: Callable[[bytes], bytes] = lambda payload: payload
@@ -212,6 +214,8 @@ class Node:
                 self.do(self.exchange.transaction_added(tag, self._try_add(signed, now), now))
             case SyncProgress():
                 self.progress.append(effect)
+            case OutOfReach():
+                self.out_of_reach.append(effect)
 
     def _import(self, effect: Import) -> None:
         outcome: ImportStatus | InvalidBlock

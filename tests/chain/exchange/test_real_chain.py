@@ -38,6 +38,9 @@ class RealChain:
     def canonical_id(self, height: int) -> Hash32 | None:
         return self.view.canonical_id(height)
 
+    def state_floor(self) -> int:
+        return self.view.state_floor()
+
     def body(self, block_id: Hash32) -> bytes | None:
         return self.view.body(block_id)
 
