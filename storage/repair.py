@@ -2,7 +2,8 @@
 
 LevelDB's own repair keeps the entries it can read and loses the others, so what it leaves may have holes. The chain is
 then cut back to the last block up to which everything is whole, its state and the registries that later blocks are
-judged by included, and the node syncs the rest again.
+judged by included, and the node syncs the rest again. A pruned database has no states between block 0 and its floor: if
+all above the floor are damaged, the cut is at block 0.
 Nothing but blocks above the cut and side blocks is removed. The operator is told to keep a copy first.
 """
 
@@ -167,11 +168,25 @@ def _cut(store: KeyValueStore, chain: ChainStore, height: int) -> int:
     doomed += [key for key, block_id in store.iterate(keys.CANONICAL.prefix) if Hash32(block_id) not in kept]
     doomed += [key for key, place in store.iterate(keys.TRANSACTIONS.prefix) if Hash32(place[:32]) not in kept]
     # The head first: a repair that is cut short leaves a head whose blocks are all there.
-    store.write({keys.META_HEAD: head_id}, durable=True)
+    puts: dict[bytes, bytes] = {keys.META_HEAD: head_id}
+    floor = _state_floor(chain, height)
+    if floor:
+        puts[keys.META_STATE_FLOOR] = floor.to_bytes(keys.HEIGHT_BYTES, "big")
+    store.write(puts, () if floor else (keys.META_STATE_FLOOR,), durable=True)
     for at in range(0, len(doomed), BATCH):
         store.write({}, doomed[at : at + BATCH], durable=True)
     _reindex(store, chain, height)
     return removed
+
+
+def _state_floor(chain: ChainStore, height: int) -> int:
+    """Return the height from which on states are there; the stamp of a pruned database may be what was lost."""
+    stamp = chain.state_floor()
+    if stamp:
+        return min(stamp, height)
+    while height > 0 and chain.trie_node(_state_root(chain, height - 1)) is not None:
+        height -= 1
+    return height
 
 
 def _reindex(store: KeyValueStore, chain: ChainStore, height: int) -> None:
