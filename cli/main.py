@@ -23,7 +23,7 @@ COMMANDS = {
     "why": ("cli.commands.why", "Explain a block's time, a transaction's fate, a link with a peer."),
     "bans": ("cli.commands.bans", "Show which peers a node keeps away."),
     "unban": ("cli.commands.bans", "Lift a ban."),
-    "db": ("cli.commands.db", "Count, verify, compact or repair a stopped node's database."),
+    "db": ("cli.commands.db", "Count, verify, prune, compact or repair a stopped node's database."),
     "export": ("cli.commands.chain_file", "Write a stopped node's chain into a file."),
     "import": ("cli.commands.chain_file", "Take the blocks of a file in, checking each."),
     "completion": ("cli.commands.completion", "Print the script that completes commands in a shell."),

@@ -13,7 +13,7 @@ from cli.exit_codes import ExitCode
 
 @click.group("db")
 def db_command() -> None:
-    """Count, verify, compact or repair the database of a stopped node."""
+    """Count, verify, prune, compact or repair the database of a stopped node."""
 
 
 def _bytes_on_disk(path: Path) -> int:
@@ -25,6 +25,7 @@ def _bytes_on_disk(path: Path) -> int:
 @json_option
 def stats(datadir: str, network: str, as_json: bool) -> None:
     """Count entries and bytes of every table; reads the whole database."""
+    from storage.chain_store import ChainStore
     from storage.keys import SCHEMA_VERSION
     from storage.leveldb import open_level
     from storage.verify import sizes
@@ -33,6 +34,7 @@ def stats(datadir: str, network: str, as_json: bool) -> None:
     store = open_level(path)
     try:
         found = sizes(store)
+        floor = ChainStore(store).state_floor()
     finally:
         store.close()
     on_disk = _bytes_on_disk(path)
@@ -41,10 +43,17 @@ def stats(datadir: str, network: str, as_json: bool) -> None:
             size.table.name: {"entries": size.entries, "keyBytes": size.key_bytes, "valueBytes": size.value_bytes}
             for size in found
         }
-        told = {"path": str(path), "schemaVersion": SCHEMA_VERSION, "bytesOnDisk": on_disk, "tables": tables}
+        told = {
+            "path": str(path),
+            "schemaVersion": SCHEMA_VERSION,
+            "bytesOnDisk": on_disk,
+            "stateFloor": floor,
+            "tables": tables,
+        }
         click.echo(json.dumps(told, indent=2))
         return
-    click.echo(f"{path}, schema version {SCHEMA_VERSION}, {on_disk / 1e6:.1f} MB on disk")
+    states = f"states from block {floor} on" if floor else "all states"
+    click.echo(f"{path}, schema version {SCHEMA_VERSION}, {on_disk / 1e6:.1f} MB on disk, {states}")
     click.echo(f"{'table':<24} {'entries':>10} {'bytes':>14} {'bytes each':>11}")
     for size in found:
         total = size.key_bytes + size.value_bytes
@@ -101,6 +110,77 @@ def _progress() -> Callable[[int, int], None]:
             click.echo(f"\r{height} of {head} blocks" + ("\n" if height == head else ""), nl=False, err=True)
 
     return show
+
+
+@db_command.command("prune")
+@place_options
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    metavar="BLOCKS",
+    help="Blocks below the head whose states stay, at least 128 (default: as long as stake is bound; mainnet: a week).",
+)
+@click.option("--dry-run", is_flag=True, help="Count what would be removed and remove nothing.")
+@json_option
+def prune(datadir: str, network: str, keep: int | None, dry_run: bool, as_json: bool) -> None:
+    """Remove the states and side blocks that the node does not need any more, and compact what stays.
+
+    All headers, bodies and receipts of the chain stay. Removed states come back with a new sync alone: RPC calls about
+    accounts at older blocks get an error, and the node follows no branch that forks off below the states it has.
+    Interrupted, the same command goes on.
+    """
+    from chain.genesis import load_genesis
+    from consensus.rules import ConsensusRules
+    from storage.leveldb import open_level
+    from storage.prune import default_keep
+    from storage.prune import prune as remove
+
+    path = database_of(datadir, network)
+    params = load_genesis(network).params
+    before = _bytes_on_disk(path)
+    wanted = default_keep(params) if keep is None else keep
+    store = open_level(path)
+    try:
+        done = remove(store, params, ConsensusRules(params), keep=wanted, dry_run=dry_run, progress=_line)
+        if done.state_floor and not dry_run:
+            _line("compacting")
+            store.compact()
+    finally:
+        store.close()
+        _line("")
+    after = _bytes_on_disk(path)
+    if as_json:
+        told = {
+            "path": str(path),
+            "dryRun": dry_run,
+            "head": done.head_height,
+            "stateFloor": done.state_floor,
+            "keptStates": done.kept_states,
+            "keptNodes": done.kept_nodes,
+            "removedNodes": done.removed_nodes,
+            "removedBlocks": done.removed_blocks,
+            "removedBytes": done.removed_bytes,
+            "bytesBefore": before,
+            "bytesAfter": after,
+        }
+        click.echo(json.dumps(told))
+        return
+    if not done.state_floor:
+        click.echo(f"nothing to remove: the states of all {done.head_height + 1} blocks are to be kept")
+        return
+    removed = "would be removed" if dry_run else "removed"
+    click.echo(
+        f"states from block {done.state_floor} to the head {done.head_height} stay; {removed}: {done.removed_nodes} "
+        f"trie nodes and {done.removed_blocks} side blocks, {done.removed_bytes / 1e6:.1f} MB before compression"
+    )
+    if not dry_run:
+        click.echo(f"{path}: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after")
+
+
+def _line(text: str) -> None:
+    """Show what is being done in place of what was shown before, on a terminal alone."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
 
 
 @db_command.command("compact")
