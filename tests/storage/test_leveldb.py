@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import plyvel
 import pytest
@@ -119,3 +120,17 @@ def test_errors_are_one_line_that_names_the_directory(error: Exception, advice: 
     assert "/data/db" in str(told)
     with pytest.raises(StorageError, match=advice):
         raise told
+
+
+def test_compacting_gives_the_space_of_what_was_deleted_back(tmp_path: Path) -> None:
+    rng = Random(1)
+    store = open_level(tmp_path)
+    pairs = {b"n" + rng.randbytes(32): rng.randbytes(200) for _ in range(5_000)}
+    store.write(pairs, durable=False)
+    store.close()
+    store = open_level(tmp_path)
+    store.write({}, list(pairs)[:4_000], durable=False)
+    store.compact()
+    store.close()
+    left = sum(file.stat().st_size for file in tmp_path.iterdir())
+    assert left < 400_000, "1,000 of 5,000 entries with 233 bytes stay"
