@@ -24,6 +24,7 @@ COMMANDS = {
     "bans": ("cli.commands.bans", "Show which peers a node keeps away."),
     "unban": ("cli.commands.bans", "Lift a ban."),
     "db": ("cli.commands.db", "Count, verify, prune, compact or repair a stopped node's database."),
+    "backup": ("cli.commands.backup", "Copy a stopped node's data directory, to start from it again."),
     "export": ("cli.commands.chain_file", "Write a stopped node's chain into a file."),
     "import": ("cli.commands.chain_file", "Take the blocks of a file in, checking each."),
     "completion": ("cli.commands.completion", "Print the script that completes commands in a shell."),

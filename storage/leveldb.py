@@ -4,7 +4,9 @@ LevelDB writes a batch to its log before it answers, so that a batch survives th
 and a loss of power with it. The price of `durable` is one fdatasync: bench/storage_commit.py.
 """
 
+import fcntl
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +22,9 @@ WRITE_BUFFER_BYTES = 8 << 20
 
 BLOOM_BITS = 10
 """Bits per key of the filters that spare a disk read for absent keys: 1 % false positives."""
+
+LOCK_FILE = "LOCK"
+"""The file that whoever has the database open holds a lock on."""
 
 MAX_OPEN_FILES = 256
 """Tables kept open, 2 MiB each; well below the usual limit of 1024 descriptors, which links need too."""
@@ -112,6 +117,25 @@ def open_level(path: Path) -> LevelStore:
     except (plyvel.Error, OSError) as error:
         raise explain(path, error) from None
     return LevelStore(database, path)
+
+
+@contextmanager
+def hold_level(path: Path) -> Iterator[None]:
+    """Keep every other process from opening a database, without opening it: its files stay as they are.
+
+    For a process that does not have it open itself and does not touch LOCK_FILE meanwhile: a process has one lock on a
+    file, which ends with the first descriptor that is closed. Raises `StorageError` when the database is in use.
+    """
+    try:
+        lock = (path / LOCK_FILE).open("ab")
+    except OSError as error:
+        raise explain(path, error) from None
+    with lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise explain(path, error) from None
+        yield
 
 
 def repair_level(path: Path) -> None:
