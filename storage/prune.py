@@ -131,7 +131,7 @@ class _Pruning:
             # Before the first removal: from now on a missing node below the floor is no damage.
             self._store.write({keys.META_STATE_FLOOR: floor.to_bytes(keys.HEIGHT_BYTES, "big")}, durable=True)
         needed = {block.id for block in bridges}
-        doomed = [block_id for block_id in reversed(low) if block_id not in needed]  # newest first
+        doomed = [place for place in reversed(low) if place[1] not in needed]  # newest first
         blocks, block_bytes = self._remove_blocks(doomed, dry_run=dry_run)
         nodes, node_bytes = self._sweep(dry_run=dry_run)
         return Pruned(
@@ -146,16 +146,16 @@ class _Pruning:
 
     # what is kept
 
-    def _side_blocks(self, floor: int) -> tuple[list[Hash32], list[ChainedHeader]]:
-        """Return the side blocks below the floor by id, and those on or above it, both by height."""
-        low: list[Hash32] = []
+    def _side_blocks(self, floor: int) -> tuple[list[tuple[int, Hash32]], list[ChainedHeader]]:
+        """Return height and id of the side blocks below the floor, and those on or above it, both by height."""
+        low: list[tuple[int, Hash32]] = []
         high: list[ChainedHeader] = []
         for key, _ in self._store.iterate(keys.BY_HEIGHT.prefix):
             height = int.from_bytes(key[1 : 1 + keys.HEIGHT_BYTES], "big")
             block_id = Hash32(key[1 + keys.HEIGHT_BYTES :])
             if self._chain.canonical_id(height) != block_id:
                 if height < floor:
-                    low.append(block_id)
+                    low.append((height, block_id))
                 else:
                     high.append(_require(self._chain, block_id))
         return low, high
@@ -199,15 +199,15 @@ class _Pruning:
 
     # what goes
 
-    def _remove_blocks(self, doomed: Sequence[Hash32], *, dry_run: bool) -> tuple[int, int]:
+    def _remove_blocks(self, doomed: Sequence[tuple[int, Hash32]], *, dry_run: bool) -> tuple[int, int]:
         size = 0
         for at in range(0, len(doomed), BLOCKS_BATCH):
             deletes: list[bytes] = []
-            for block_id in doomed[at : at + BLOCKS_BATCH]:
-                height = _require(self._chain, block_id).height
+            for height, block_id in doomed[at : at + BLOCKS_BATCH]:
                 deletes += [keys.block_key(table, block_id) for table in BLOCK_TABLES]
                 deletes.append(keys.by_height_key(height, block_id))
-            size += sum(len(key) + len(self._store.get(key) or b"") for key in deletes)
+            # A repair of the tables may have brought parts of a removed block back.
+            size += sum(len(key) + len(value) for key in deletes if (value := self._store.get(key)) is not None)
             self._progress(f"side blocks: {at} of {len(doomed)}")
             if not dry_run:
                 self._store.write({}, deletes, durable=True)

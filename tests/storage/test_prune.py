@@ -95,6 +95,7 @@ def check_judges(store: KeyValueStore, tree: Tree, floor: int) -> None:
     assert importer.head() == whole.head()
 
 
+@pytest.mark.slow
 def test_exactly_what_no_kept_state_reaches_is_removed(filled: KeyValueStore) -> None:
     before = everything(filled)
     kept = CHAIN.tree.needed(filled, FLOOR)
@@ -120,6 +121,15 @@ def test_side_blocks_go_unless_a_block_above_the_floor_needs_them(filled: KeyVal
     for block in (*CHAIN.old, *CHAIN.stump):
         assert all(filled.get(keys.block_key(table, block.id)) is None for table in BLOCK_TABLES)
         assert filled.get(keys.by_height_key(block.height, block.id)) is None
+
+
+def test_what_a_repair_of_the_tables_brought_back_of_a_side_block_goes_again(filled: KeyValueStore) -> None:
+    run(filled)
+    aim = everything(filled)
+    back = CHAIN.old[1]
+    filled.write({keys.by_height_key(back.height, back.id): b""}, durable=True)
+    assert run(filled).removed_blocks == 1
+    assert everything(filled) == aim
 
 
 def test_counting_removes_nothing_and_a_second_run_finds_nothing(filled: KeyValueStore) -> None:
@@ -300,6 +310,7 @@ def test_stopped_before_any_write_the_node_runs_and_the_next_prune_finishes(
     assert writes > 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_any_tree_of_blocks(seed: int) -> None:
     rng = Random(seed)
