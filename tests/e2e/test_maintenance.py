@@ -53,3 +53,28 @@ def test_a_node_runs_on_a_pruned_database_and_on_its_backup(tmp_path: Path) -> N
     wait_for("a block on the restored chain", lambda: restored.height() > told["head"], 90)
     assert restored.stop() == 0
     assert command("db", "verify", "--network", "devnet", "--datadir", str(copy)).returncode == 0
+
+
+def test_a_heavier_chain_from_below_the_states_is_told_and_harms_nothing(tmp_path: Path) -> None:
+    builder = ChainBuilder()
+    common = payments(builder, HEIGHT)
+    fill(tmp_path / "pruned", builder, common)
+    rival = [*common[:10], *payments(builder, 2 * HEIGHT, common[9].chained, extra=b"rival")]
+    fill(tmp_path / "rival", builder, rival)
+    done = command("db", "prune", "--network", "devnet", "--datadir", str(tmp_path / "pruned"))
+    assert done.returncode == 0, done.stderr
+    pruned = NodeProcess(tmp_path / "pruned", "--trust-own-clock")
+    other = NodeProcess(tmp_path / "rival", "--bootstrap", pruned.bootstrap_url)
+    pruned.start()
+    other.start()
+    wait_for("the branch is seen", lambda: "forks off at block 10:" in pruned.log.read_text(), 90)
+    assert f"the states below block {FLOOR} were removed here (db prune)" in pruned.log.read_text()
+    assert (pruned.height(), other.height()) == (HEIGHT, len(rival))
+    assert pruned.ask("mappemonde_peers"), "nobody is blamed"
+    bans = command(
+        "bans", "--rpc", f"http://127.0.0.1:{pruned.rpc_port}", "--datadir", str(tmp_path / "pruned"), "--json"
+    )
+    assert json.loads(bans.stdout) == [], bans.stderr
+    assert pruned.ask("eth_getBalance", PAID, "latest") == "0x1"
+    assert other.stop() == 0
+    assert pruned.stop() == 0
