@@ -39,6 +39,9 @@ class MeshConfig:
     """Uplink class in the own record, 0 (unknown) to 15; see `wire.record.uplink_class`."""
     tags: tuple[int, int, int] = (0, 0, 0)
     """Failure domains in the own record: operator, country, release; each below 2^16, 0 for not told."""
+    features: int = 0
+    """Bit set of optional abilities of what runs above the mesh, told in every HELLO; 64 bits. The mesh passes on which
+    ones both ends of a link have (`LinkUp.features`) and has none itself."""
 
     map_hops: int = 0
     """Keep only records of peers within this many hops on the own map, and a hash sample of the others; 0: all. For
@@ -114,6 +117,8 @@ class MeshConfig:
             raise ConfigError(f"uplink_class is {self.uplink_class}, not in 0..15")
         if any(not 0 <= tag <= 0xFFFF for tag in self.tags):
             raise ConfigError("tags are numbers below 65536")
+        if not 0 <= self.features < 1 << 64:
+            raise ConfigError(f"features are {self.features}, not 64 bits")
         if self.map_hops < 0:
             raise ConfigError(f"map_hops is {self.map_hops}, not 0 (all) or more")
         if not 1 <= self.own_core <= self.own_max <= self.own_young <= self.cap <= self.cap_heal:

@@ -128,6 +128,8 @@ class LinkUp:
     kind: LinkKind
     outbound: bool
     """Whether this node chose the link (`own`)."""
+    features: int
+    """Bit set of the optional abilities that both ends told in their HELLO (docs/protocol, network section 4)."""
 
 
 @dataclass(frozen=True, slots=True)

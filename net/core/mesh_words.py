@@ -173,7 +173,7 @@ class Interpreter:
         if link.kind is LinkKind.LISTED:
             parts.relay.linked(peer, now)
         self._known[peer] = link.kind
-        out.append(LinkUp(peer, link.kind, link.outbound))
+        out.append(LinkUp(peer, link.kind, link.outbound, link.features))
         return more
 
     def _fell(self, fell: Fell, now: Millis, out: list[Effect]) -> list[Said]:

@@ -82,6 +82,8 @@ class SimNode:
         self.answer: Callable[[Requested], bytes | None] = _echo
         """What the application answers to a request; None refuses."""
         self.responses: list[Responded | RequestFailed] = []
+        self.features: dict[PeerId, int] = {}
+        """Features of each link that came up last, as the application is told."""
         self._wake_at: Millis | None = None
         self.mesh = self._make()
 
@@ -222,7 +224,8 @@ class SimNode:
                 self.log.append((world.now, f"{kind}: {text}"))
             case SurveyMap(shape):
                 world.at(world.now + 1, self._surveyed, world.surveys.survey(shape))
-            case LinkUp(peer, kind, outbound):
+            case LinkUp(peer, kind, outbound, features):
+                self.features[peer] = features
                 self.log.append((world.now, f"up {peer.hex()[:8]} {kind.value} {'own' if outbound else 'inbound'}"))
             case LinkDown(peer, reason):
                 self.log.append((world.now, f"down {peer.hex()[:8]} {reason}"))

@@ -32,9 +32,6 @@ VERSION_LOW = 1
 VERSION_HIGH = 1
 """Protocol versions this node speaks."""
 
-FEATURES = 0
-"""Optional abilities this node has; none are defined in version 1."""
-
 
 class Step(Enum):
     """Where a handshake stands."""
@@ -80,10 +77,12 @@ class Handshake:
         *,
         kind: LinkKind,
         expected: PeerId | None,
+        features: int,
         mesh_time: Millis,
         entropy: Callable[[int], bytes],
     ) -> None:
-        """`expected` is who must be at the other end, None on a guest link to an address without a pinned id."""
+        """`expected` is who must be at the other end, None on a guest link to an address without a pinned id;
+        `features` is the bit set of this node's optional abilities (`MeshConfig.features`)."""
         self._identity = identity
         self._network_id = network_id
         self._transport = transport
@@ -96,7 +95,7 @@ class Handshake:
             peer=identity.peer,
             version_low=VERSION_LOW,
             version_high=VERSION_HIGH,
-            features=FEATURES,
+            features=features,
             kind=kind,
             mesh_time=mesh_time,
             nonce=entropy(NONCE_BYTES),
@@ -152,7 +151,7 @@ class Handshake:
         return Proved(
             peer=other.peer,
             version=min(other.version_high, VERSION_HIGH),
-            features=other.features & FEATURES,
+            features=other.features & self._hello.features,
             mesh_time=other.mesh_time,
         )
 

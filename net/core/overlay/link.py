@@ -75,6 +75,8 @@ class Link:
     """First contact through which the peer was met, for the clock; None: the peer itself."""
     transport: LinkTransport | None = None
     handshake: Handshake | None = None
+    features: int = 0
+    """Optional abilities of both ends; known once it is up."""
     since: Millis = Millis(0)
     """When it came up."""
     heard: Millis = Millis(0)

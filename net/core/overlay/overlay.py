@@ -370,6 +370,7 @@ class Overlay:
         moved = link.move(Event.PROVED)
         assert moved, "the handshake ends once"
         link.handshake = None
+        link.features = proved.features
         link.since = link.heard = now
         self.links.rise(link)
         self.trace.rose(link, now)

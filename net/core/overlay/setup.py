@@ -249,6 +249,7 @@ class Setup:
             transport,
             kind=link.kind,
             expected=link.peer,
+            features=self._config.features,
             mesh_time=self._mesh_time(now),
             entropy=self._entropy,
         )

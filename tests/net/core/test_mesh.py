@@ -79,6 +79,20 @@ def test_with_the_rendezvous_gone_a_torn_link_is_found_again_over_the_mesh() -> 
     assert link.kind is LinkKind.LISTED
 
 
+def test_the_application_is_told_the_features_of_both_ends() -> None:
+    world, nodes = World(10), list[SimNode]()
+    for features in (0b011, 0b110, 0):
+        bootstraps = tuple(node.url for node in nodes[:1])
+        node = SimNode(world, replace(CONFIG, bootstraps=bootstraps, features=features), [TOPIC])
+        nodes.append(node)
+        node.start()
+    assert world.run_until(lambda: complete(nodes), limit=15_000)
+    one, other, older = nodes
+    assert one.features == {other.peer: 0b010, older.peer: 0}
+    assert other.features == {one.peer: 0b010, older.peer: 0}
+    assert older.features == {one.peer: 0, other.peer: 0}
+
+
 @pytest.mark.slow
 def test_a_killed_bootstrap_comes_back_by_its_anchors() -> None:
     world, nodes = network(4, seed=11)

@@ -29,6 +29,7 @@ def end(
     kind: LinkKind = LinkKind.LISTED,
     network: bytes = NETWORK,
     certificates: tuple[bytes, bytes] = CERTIFICATES,
+    features: int = 0,
     seed: int = 1,
 ) -> Handshake:
     local, remote = certificates if role is Role.OFFERER else certificates[::-1]
@@ -38,6 +39,7 @@ def end(
         LinkTransport(role, local, remote, "127.0.0.1"),
         kind=kind,
         expected=expected,
+        features=features,
         mesh_time=Millis(1_000),
         entropy=Random(f"{role}/{seed}").randbytes,
     )
@@ -65,6 +67,15 @@ def test_both_ends_prove_themselves() -> None:
     at_anna, at_bert = shake(end(ANNA, Role.OFFERER, expected=BERT.peer), end(BERT, Role.ANSWERER, expected=ANNA.peer))
     assert at_anna == Proved(BERT.peer, 1, 0, Millis(1_000))
     assert at_bert == Proved(ANNA.peer, 1, 0, Millis(1_000))
+
+
+@pytest.mark.parametrize(
+    ("offered", "answered", "both"),
+    [(0, 0, 0), (1, 0, 0), (0, 1, 0), (1, 1, 1), (0b011, 0b110, 0b010), ((1 << 64) - 1, 1 << 63, 1 << 63)],
+)
+def test_features_are_those_that_both_ends_tell(offered: int, answered: int, both: int) -> None:
+    ends = shake(end(ANNA, Role.OFFERER, features=offered), end(BERT, Role.ANSWERER, features=answered))
+    assert [proved.features for proved in ends if proved is not None] == [both, both]
 
 
 @pytest.mark.parametrize(
