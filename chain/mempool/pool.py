@@ -173,6 +173,11 @@ class Mempool:
         entry = self._entries.get(tx_hash)
         return entry is not None and entry.arrived + age <= now
 
+    def is_local(self, tx_hash: Hash32) -> bool:
+        """Tell whether a transaction of the pool is one that this node's RPC accepted."""
+        entry = self._entries.get(tx_hash)
+        return entry is not None and entry.local
+
     def is_pending(self, tx_hash: Hash32) -> bool:
         """Tell whether a transaction could be mined now."""
         entry = self._entries.get(tx_hash)
@@ -189,6 +194,19 @@ class Mempool:
     def pending(self, base_fee: Wei) -> Iterator[SignedTransaction]:
         """Yield what could be mined at a base fee, best tip first, each sender's in order: a deterministic snapshot."""
         return best_first([queue.pending() for queue in self._senders.values()], base_fee)
+
+    def by_merit(self) -> Iterator[SignedTransaction]:
+        """Yield everything in an order in which another pool takes it: what could be mined next, best tip first, then
+        the others by sender; each sender's in the order of their nonces."""
+        best = list(self.pending(self._base_fee))
+        yield from best
+        if len(best) == len(self._entries):
+            return
+        listed = {signed.tx.hash for signed in best}
+        for _, queue in sorted(self._senders.items()):
+            for nonce in sorted(queue.entries):
+                if queue.entries[nonce].hash not in listed:
+                    yield queue.entries[nonce].signed
 
     def fee_statistics(self, base_fee: Wei) -> FeeStatistics:
         """Return what fills the coming blocks at a base fee; one pass over the pool, 55 ms when it is full."""

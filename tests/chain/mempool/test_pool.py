@@ -138,6 +138,26 @@ def test_ties_go_by_arrival() -> None:
     assert bench.order() == some
 
 
+def test_by_merit_tells_everything_in_an_order_that_another_pool_takes() -> None:
+    bench = Bench()
+    bench.accounts.nonces[sender(1)] = 3
+    best, low_first = plain(2, 0, tip=5 * GWEI, fee=9 * GWEI), plain(1, 3, tip=2 * GWEI, fee=9 * GWEI)
+    high_next = plain(1, 4, tip=8 * GWEI, fee=9 * GWEI)
+    too_poor, after_it = plain(3, 0, fee=GWEI, tip=1_000_000), plain(3, 1, tip=8 * GWEI, fee=9 * GWEI)
+    gap, behind_it = plain(4, 2, tip=9 * GWEI, fee=9 * GWEI), plain(4, 3, tip=9 * GWEI, fee=9 * GWEI)
+    bench.add(behind_it, gap, after_it, too_poor, high_next, low_first, best)
+    bench.pool.head_changed((), (), accounts=bench.accounts, base_fee=Wei(2 * GWEI), now=NOW)
+    assert list(bench.pool.by_merit()) == [best, low_first, high_next, too_poor, after_it, gap, behind_it]
+
+
+def test_own_transactions_are_told_apart() -> None:
+    bench = Bench()
+    own, others = plain(1, 0), plain(2, 0)
+    bench.add(own, local=True)
+    bench.add(others)
+    assert [bench.pool.is_local(signed.tx.hash) for signed in (own, others, plain(3, 0))] == [True, False, False]
+
+
 def test_the_lowest_tip_leaves_a_full_pool_and_takes_no_dependent_with_it() -> None:
     bench = Bench(MempoolPolicy(max_transactions=4))
     chain = [plain(1, 0, tip=2 * GWEI), plain(1, 1, tip=9 * GWEI, fee=20 * GWEI)]
