@@ -210,6 +210,7 @@ class Node:
                 stakes=self._importer,
                 pool=self._pool,
                 rng=chance,
+                entropy=os.urandom,
             ),
             rules,
             network=self._driver,

@@ -1,6 +1,7 @@
 """From the operator's settings to the policy of each part, with the checks that need to know the network."""
 
 from chain.block import EXTRA_MAX
+from chain.exchange.topics import FEATURES
 from chain.mempool.policy import MempoolPolicy
 from chain.params import ChainParams
 from chain.primitives.errors import ConfigError
@@ -63,6 +64,7 @@ def mesh_config(config: NodeConfig, params: ChainParams) -> MeshConfig:
         rendezvous_url=config.rendezvous_url or None,
         bootstraps=config.bootstrap,
         reachability=_reachability(config, params),
+        features=FEATURES,
         map_hops=config.map_hops,
         # The nodes of a devnet share one machine's clock, and are too few to agree on another.
         trust_own_clock=config.trust_own_clock or params.name == "devnet",

@@ -1,6 +1,6 @@
 """The exchange: one class that a driver holds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 
 from chain.block import Block
@@ -13,11 +13,13 @@ from chain.exchange.messages import Response, Status, decode_response
 from chain.exchange.neighbours import Neighbours
 from chain.exchange.policy import ExchangePolicy
 from chain.exchange.ports import BlockSource, PoolReader, StakeSource
+from chain.exchange.reconcile import Reconciler
 from chain.exchange.serve import BUSY, Server
 from chain.exchange.statistics import ExchangeStatistics
 from chain.exchange.sync import Sync
 from chain.exchange.topics import NO_ANSWER, Topic
 from chain.exchange.transactions import Transactions
+from chain.exchange.waiting import WaitingLists
 from chain.params import ChainParams
 from chain.ports import SealRules
 from chain.primitives.errors import Malformed, Penalty
@@ -58,14 +60,17 @@ class Exchange:
         stakes: StakeSource,
         pool: PoolReader,
         rng: Random,
+        entropy: Callable[[int], bytes],
     ) -> None:
         tags = Tags()
         invalid = RecentHashes(most=INVALID_MAX, lifetime=None)
         recent = RecentBodies(most=RECENT_BODIES_MAX)
         self._asks = Asks(tags)
         self._neighbours = Neighbours(policy, source, self._asks)
-        self._server = Server(params, source, self._neighbours, recent)
         self._transactions = Transactions(params, pool, self._neighbours, tags)
+        self._waiting = WaitingLists(source, pool, self._transactions, entropy=entropy)
+        self._server = Server(params, source, self._neighbours, recent, self._waiting)
+        self._reconciler = Reconciler(source, pool, self._transactions, self._neighbours, self._asks, rng)
         self._assembly = Assembly(pool, self._neighbours, self._asks, tags)
         self._blocks = Blocks(
             policy,
@@ -92,9 +97,9 @@ class Exchange:
 
     # the network
 
-    def link_up(self, peer: PeerId, now: Millis) -> list[Effect]:
-        """A neighbour can be talked to: ask where it stands."""
-        self._neighbours.add(peer, now)
+    def link_up(self, peer: PeerId, now: Millis, *, features: int) -> list[Effect]:
+        """A neighbour can be talked to: ask where it stands. `features` are those that both ends have."""
+        self._neighbours.add(peer, now, features=features)
         self._transactions.start(now)
         return self._neighbours.tick(now)
 
@@ -105,6 +110,7 @@ class Exchange:
         for tag in tags:
             effects += self._fail(tag, now)
         self._neighbours.remove(peer)
+        self._reconciler.link_down(peer)
         return effects + self._sync.consider(now)
 
     def validate(self, topic: Topic, key: bytes, payload: bytes, sender: PeerId, now: Millis) -> list[Effect]:
@@ -144,7 +150,7 @@ class Exchange:
             return self._silent(tag, peer, now)
         if reason == BUSY:
             self._rest(peer, BUSY_REST, now)
-        return self._dispatch_failure(tag, now)
+        return self._dispatch_failure(tag, now, is_busy=reason == BUSY)
 
     # results of work
 
@@ -158,7 +164,7 @@ class Exchange:
         self, tag: Tag, results: Sequence[SignedTransaction | InvalidTransaction], now: Millis
     ) -> list[Effect]:
         """Take the result of `RecoverSenders`, one per transaction in order."""
-        return self._transactions.senders_recovered(tag, results, now)
+        return self._transactions.senders_recovered(tag, results, now) + self._reconciler.advance(now)
 
     def body_checked(self, tag: Tag, result: tuple[SignedTransaction, ...] | InvalidBlock, now: Millis) -> list[Effect]:
         """Take the result of `CheckBody`."""
@@ -180,7 +186,7 @@ class Exchange:
 
     def transaction_added(self, tag: Tag, error: InvalidTransaction | None, now: Millis) -> list[Effect]:
         """Take what the pool said of an `AddTransaction`."""
-        return self._transactions.transaction_added(tag, error, now)
+        return self._transactions.transaction_added(tag, error, now) + self._reconciler.advance(now)
 
     # this node's own
 
@@ -205,11 +211,12 @@ class Exchange:
         effects += self._neighbours.tick(now)
         effects += self._blocks.tick(now)
         effects += self._transactions.tick(now)
-        return effects + self._sync.tick(now)
+        effects += self._sync.tick(now)
+        return effects + self._reconciler.tick(now, is_syncing=self._sync.is_active)
 
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work, None while nothing waits."""
-        parts = (self._asks, self._neighbours, self._blocks, self._transactions, self._sync)
+        parts = (self._asks, self._neighbours, self._blocks, self._transactions, self._sync, self._reconciler)
         return min((due for part in parts if (due := part.deadline()) is not None), default=None)
 
     # reading
@@ -242,6 +249,13 @@ class Exchange:
             transactions_accepted=self._transactions.accepted,
             transactions_rejected=self._transactions.refused,
             transactions_ignored=self._transactions.ignored,
+            pools_asked=self._reconciler.lists_asked,
+            pools_reconciled=self._reconciler.completed,
+            pool_transactions_fetched=self._reconciler.fetched,
+            pool_transactions_gained=self._transactions.gained,
+            pool_bytes_fetched=self._reconciler.fetched_bytes,
+            pools_served=self._waiting.given,
+            pool_transactions_served=self._waiting.picked,
             served_bytes=self._server.served_bytes,
             requests_refused=self._server.refused,
             syncing=self._sync.is_active,
@@ -280,12 +294,16 @@ class Exchange:
             return [Penalise(peer, Penalty.BAN, "an answer to another question")]
         if self._assembly.owns_ask(tag):
             return self._assembly.responded(tag, peer, response, now)
+        if self._reconciler.owns(tag):
+            return self._reconciler.responded(peer, response, now)
         return self._sync.responded(tag, peer, response, now) if self._sync.owns(tag) else []
 
-    def _dispatch_failure(self, tag: Tag, now: Millis) -> list[Effect]:
+    def _dispatch_failure(self, tag: Tag, now: Millis, *, is_busy: bool = False) -> list[Effect]:
         if self._neighbours.owns(tag):
             self._neighbours.close(tag)
             return []
         if self._assembly.owns_ask(tag):
             return self._assembly.failed(tag, now)
+        if self._reconciler.owns(tag):
+            return self._reconciler.failed(now, is_busy=is_busy)
         return self._sync.failed(tag, now) if self._sync.owns(tag) else []

@@ -3,6 +3,7 @@
 Every message is a canonical msgpack array whose first item is its kind; a response has the kind of its request.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -10,7 +11,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from chain.block import SEALED_MAX_BYTES, SealedHeader, decode_sealed, encode_sealed
-from chain.exchange.topics import SYNC_MAX_BYTES
+from chain.exchange.topics import SYNC_MAX_BYTES, TRANSACTION_MAX_BYTES
 from chain.primitives.canonical import bytes_integer, integer_bytes, pack, unpack
 from chain.primitives.errors import Malformed
 from chain.primitives.fields import bytes_field, int_field, list_field
@@ -28,6 +29,19 @@ BODIES_MAX = 32
 PARTS_MAX = 6_000
 """Most transactions of a PARTS request: a body of the cheapest transactions has gas limit / 21,000 = 5,714."""
 
+NAMES_MAX = 16_384
+"""Most names of a WAITING response: as many as a pool holds by default, 98 kB."""
+
+NAME_BYTES = 6
+"""Length of a name: of 16,384 in each of two pools one is taken for another in one answer of a million, and then one
+transaction is not learnt."""
+
+SALT_BYTES = 16
+"""Length of the salt that the answerer draws for the names: none of its transactions was made to share a name."""
+
+PICKS_MAX = 512
+"""Most transactions of a PICK request."""
+
 WORK_MAX_BYTES = 40
 """Longest total work: 2^53 blocks of 2^256 are under 2^320."""
 
@@ -41,6 +55,8 @@ class Kind(IntEnum):
     HEADERS = 1
     BODIES = 2
     PARTS = 3
+    WAITING = 4
+    PICK = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +97,21 @@ class PartsRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingRequest:
+    """Asks which transactions wait in the answerer's pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class PickRequest:
+    """Asks for some of the transactions that an answer to `WaitingRequest` named."""
+
+    salt: bytes
+    """Of that answer."""
+    places: tuple[int, ...]
+    """Places in that answer, ascending, at most PICKS_MAX."""
+
+
+@dataclass(frozen=True, slots=True)
 class Headers:
     """Consecutive headers with their claims, oldest first; empty when the locator is unknown or nothing follows it."""
 
@@ -101,8 +132,31 @@ class Parts:
     raws: tuple[bytes, ...] | None
 
 
-Request: TypeAlias = Status | HeadersRequest | BodiesRequest | PartsRequest
-Response: TypeAlias = Status | Headers | Bodies | Parts
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The transactions that wait in a pool, in an order in which another pool takes them, the best first."""
+
+    salt: bytes
+    """SALT_BYTES, drawn by the answerer."""
+    names: tuple[bytes, ...]
+    """`name_of` each, no two the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """The first of the transactions asked for, as many as fit, None for one that is gone; None if the answerer does not
+    know the salt any more."""
+
+    raws: tuple[bytes | None, ...] | None
+
+
+Request: TypeAlias = Status | HeadersRequest | BodiesRequest | PartsRequest | WaitingRequest | PickRequest
+Response: TypeAlias = Status | Headers | Bodies | Parts | Waiting | Picked
+
+
+def name_of(salt: bytes, tx_hash: Hash32) -> bytes:
+    """Return the name of a transaction in a WAITING response: keyed blake2b, 0.7 µs."""
+    return hashlib.blake2b(tx_hash, digest_size=NAME_BYTES, key=salt).digest()
 
 
 def encode_request(request: Request) -> bytes:
@@ -116,6 +170,10 @@ def encode_request(request: Request) -> bytes:
             return pack([Kind.BODIES, list(ids)])
         case PartsRequest(block_id, indexes):
             return pack([Kind.PARTS, block_id, list(indexes)])
+        case WaitingRequest():
+            return pack([Kind.WAITING])
+        case PickRequest(salt, places):
+            return pack([Kind.PICK, salt, list(places)])
 
 
 def decode_request(raw: bytes) -> Request:
@@ -134,10 +192,13 @@ def decode_request(raw: bytes) -> Request:
             return BodiesRequest(_ids(fields[0], most=BODIES_MAX))
         case Kind.PARTS:
             _count(fields, 2)
-            indexes = tuple(int_field(item, below=PARTS_MAX) for item in list_field(fields[1], most=PARTS_MAX))
-            if not indexes or any(low >= high for low, high in pairwise(indexes)):
-                raise Malformed("indexes do not ascend")
-            return PartsRequest(_hash(fields[0]), indexes)
+            return PartsRequest(_hash(fields[0]), _places(fields[1], most=PARTS_MAX, below=PARTS_MAX))
+        case Kind.WAITING:
+            _count(fields, 0)
+            return WaitingRequest()
+        case Kind.PICK:
+            _count(fields, 2)
+            return PickRequest(_salt(fields[0]), _places(fields[1], most=PICKS_MAX, below=NAMES_MAX))
 
 
 def encode_response(response: Response) -> bytes:
@@ -151,6 +212,10 @@ def encode_response(response: Response) -> bytes:
             return pack([Kind.BODIES, list(bodies)])
         case Parts(raws):
             return pack([Kind.PARTS, None if raws is None else list(raws)])
+        case Waiting(salt, names):
+            return pack([Kind.WAITING, salt, b"".join(names)])
+        case Picked(picked):
+            return pack([Kind.PICK, None if picked is None else list(picked)])
 
 
 def encode_headers(sealed: Sequence[bytes]) -> bytes:
@@ -177,6 +242,12 @@ def decode_response(raw: bytes) -> Response:
             if fields[0] is None:
                 return Parts(None)
             return Parts(tuple(bytes_field(item) for item in list_field(fields[0], most=PARTS_MAX)))
+        case Kind.WAITING:
+            _count(fields, 2)
+            return Waiting(_salt(fields[0]), _names(fields[1]))
+        case Kind.PICK:
+            _count(fields, 1)
+            return Picked(None if fields[0] is None else tuple(map(_picked, list_field(fields[0], most=PICKS_MAX))))
 
 
 def _encode_status(status: Status) -> bytes:
@@ -210,6 +281,29 @@ def _ids(value: object, *, most: int) -> tuple[Hash32, ...]:
     if not ids:
         raise Malformed("no ids")
     return ids
+
+
+def _places(value: object, *, most: int, below: int) -> tuple[int, ...]:
+    places = tuple(int_field(item, below=below) for item in list_field(value, most=most))
+    if not places or any(low >= high for low, high in pairwise(places)):
+        raise Malformed("places do not ascend")
+    return places
+
+
+def _salt(value: object) -> bytes:
+    return bytes_field(value, size=SALT_BYTES)
+
+
+def _names(value: object) -> tuple[bytes, ...]:
+    raw = bytes_field(value, most=NAMES_MAX * NAME_BYTES)
+    names = tuple(raw[at : at + NAME_BYTES] for at in range(0, len(raw), NAME_BYTES))
+    if len(raw) % NAME_BYTES or len(set(names)) != len(names):
+        raise Malformed("names are cut off or the same")
+    return names
+
+
+def _picked(item: object) -> bytes | None:
+    return None if item is None else bytes_field(item, most=TRANSACTION_MAX_BYTES)
 
 
 def _hash(value: object) -> Hash32:

@@ -22,17 +22,23 @@ class Neighbour:
     __slots__ = (
         "bytes",
         "checks",
+        "features",
         "next_status",
         "peer",
         "requests",
         "rests_until",
+        "since",
         "status",
         "status_tag",
         "transactions",
     )
 
-    def __init__(self, peer: PeerId, policy: ExchangePolicy, now: Millis) -> None:
+    def __init__(self, peer: PeerId, policy: ExchangePolicy, now: Millis, *, features: int) -> None:
         self.peer = peer
+        self.features = features
+        """Optional abilities of both ends (`topics.FEATURES`)."""
+        self.since = now
+        """When the link came up."""
         self.status: Status | None = None
         """What it last said of itself."""
         self.status_tag: Tag | None = None
@@ -64,9 +70,9 @@ class Neighbours:
     def __len__(self) -> int:
         return len(self._all)
 
-    def add(self, peer: PeerId, now: Millis) -> None:
+    def add(self, peer: PeerId, now: Millis, *, features: int) -> None:
         """Take note of a new neighbour; `tick` asks it for its status."""
-        self._all[peer] = Neighbour(peer, self._policy, now)
+        self._all[peer] = Neighbour(peer, self._policy, now, features=features)
 
     def remove(self, peer: PeerId) -> None:
         """Forget a neighbour; its open questions are the caller's to close."""

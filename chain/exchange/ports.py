@@ -50,5 +50,11 @@ class PoolReader(Protocol):
     def precheck(self, tx: Transaction) -> None:
         """Check what needs neither state nor sender. Raises `InvalidTransaction`."""
 
+    def is_local(self, tx_hash: Hash32) -> bool:
+        """Tell whether a transaction of the pool came from this node's own user."""
+
+    def by_merit(self) -> Iterable[SignedTransaction]:
+        """Return all of the pool in an order in which another pool takes it: what could be mined now first, by tip."""
+
     def local(self) -> Iterable[SignedTransaction]:
         """Return what this node's own users sent and no block has taken yet."""

@@ -11,14 +11,17 @@ from chain.exchange.messages import (
     HeadersRequest,
     Parts,
     PartsRequest,
+    PickRequest,
     Response,
     Status,
+    WaitingRequest,
     decode_request,
     encode_headers,
     encode_response,
 )
 from chain.exchange.neighbours import Neighbour, Neighbours
 from chain.exchange.ports import BlockSource
+from chain.exchange.waiting import WaitingLists
 from chain.exchange.work import split_body
 from chain.params import ChainParams
 from chain.primitives.canonical import pack
@@ -37,13 +40,21 @@ ANSWER_BYTES = (1 << 20) + (256 << 10)
 
 
 class Server:
-    """Answers requests from the imported chain and from the bodies that were just verified."""
+    """Answers requests from the imported chain, from the bodies that were just verified and from the pool."""
 
-    def __init__(self, params: ChainParams, source: BlockSource, neighbours: Neighbours, recent: RecentBodies) -> None:
+    def __init__(
+        self,
+        params: ChainParams,
+        source: BlockSource,
+        neighbours: Neighbours,
+        recent: RecentBodies,
+        waiting: WaitingLists,
+    ) -> None:
         self._params = params
         self._source = source
         self._neighbours = neighbours
         self._recent = recent
+        self._waiting = waiting
         self.served_bytes = 0
         self.refused = 0
 
@@ -67,6 +78,10 @@ class Server:
                 return [self._reply(request, neighbour, self._bodies(ids), now)], None
             case PartsRequest():
                 return [self._reply(request, neighbour, self._parts(asked), now)], None
+            case WaitingRequest():
+                return [self._charged(request, neighbour, self._waiting.waiting(now), now)], None
+            case PickRequest():
+                return [self._reply(request, neighbour, self._waiting.pick(asked), now)], None
 
     def refuse(self, request: int, reason: str) -> Refuse:
         """Refuse a request without reading it."""

@@ -31,6 +31,17 @@ class ExchangeStatistics:
     transactions_accepted: int
     transactions_rejected: int
     transactions_ignored: int
+    pools_asked: int
+    """Neighbours that were asked what waits in their pools."""
+    pools_reconciled: int
+    """Of them, those that gave all that was lacking here and wanted."""
+    pool_transactions_fetched: int
+    pool_transactions_gained: int
+    """Of them, those that the pool took."""
+    pool_bytes_fetched: int
+    pools_served: int
+    """Lists of what waits here that neighbours were given."""
+    pool_transactions_served: int
     served_bytes: int
     requests_refused: int
     syncing: bool

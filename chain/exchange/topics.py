@@ -17,8 +17,16 @@ class Topic(IntEnum):
     TRANSACTION = 2
     """Published: one transaction as it is hashed (`Transaction.raw`)."""
     SYNC = 3
-    """Requests and responses: status, headers by locator, bodies by id, parts of a body (`messages`)."""
+    """Requests and responses: status, headers by locator, bodies by id, parts of a body, what waits in the pool
+    (`messages`)."""
 
+
+POOLS_FEATURE = 1 << 0
+"""Bit of the handshake's features: this node answers WAITING and PICK. One that does not tell it is not asked, since it
+would take the question for garbage and ban who put it."""
+
+FEATURES = POOLS_FEATURE
+"""Optional abilities of the exchange, for `MeshConfig.features`."""
 
 BLOCK_MAX_BYTES = (1 << 20) + (64 << 10)
 """Longest BLOCK payload: a body of 1 MiB that is prefilled whole, its short ids and the header."""

@@ -108,9 +108,9 @@ class ExchangeService:
         """Take one effect of the mesh."""
         now = self._clock()
         match effect:
-            case LinkUp(peer=peer, kind=kind):
+            case LinkUp(peer=peer, kind=kind, features=features):
                 if kind is LinkKind.LISTED:
-                    self._carry_out(self._exchange.link_up(peer, now))
+                    self._carry_out(self._exchange.link_up(peer, now, features=features))
             case LinkDown(peer=peer):
                 self._carry_out(self._exchange.link_down(peer, now))
             case Validate():

@@ -27,9 +27,10 @@ from chain.exchange.effects import (
     Verdict,
 )
 from chain.exchange.exchange import Exchange
+from chain.exchange.messages import Request, decode_request
 from chain.exchange.policy import ExchangePolicy
 from chain.exchange.ports import BlockSource, StakeSource
-from chain.exchange.topics import NO_ANSWER, Topic
+from chain.exchange.topics import FEATURES, NO_ANSWER, Topic
 from chain.exchange.work import check_body, check_seals, recover_senders
 from chain.mempool.policy import MempoolPolicy
 from chain.mempool.pool import Mempool
@@ -45,6 +46,7 @@ from tests.helpers.exchange_chain import GENESIS, PARAMS, SmallChain
 from tests.helpers.mempool_fakes import FakeAccounts, FakeJournal
 
 POLICY = ExchangePolicy.for_block_time(Millis(12_000))
+POOL = MempoolPolicy()
 SILENCE = 10_000
 """ms after which the mesh gives a request up."""
 START = Millis(GENESIS.time)
@@ -88,13 +90,13 @@ class NodeChain(BlockSource, StakeSource, Protocol):
 class Node:
     """One node: exchange, chain and pool, and the driver's part of carrying out effects."""
 
-    def __init__(self, world: "World", number: int, chain: NodeChain | None) -> None:
+    def __init__(self, world: "World", number: int, chain: NodeChain | None, pool: MempoolPolicy) -> None:
         self.world = world
         self.number = number
         self.peer = peer_of(number)
         self.chain: NodeChain = SmallChain() if chain is None else chain
         self.accounts = FakeAccounts()
-        self.pool = Mempool(PARAMS, MempoolPolicy(), FakeJournal(), accounts=self.accounts, base_fee=Wei(10**9))
+        self.pool = Mempool(PARAMS, pool, FakeJournal(), accounts=self.accounts, base_fee=Wei(10**9))
         self.exchange = Exchange(
             PARAMS,
             POLICY,
@@ -103,7 +105,10 @@ class Node:
             stakes=self.chain,
             pool=self.pool,
             rng=Random(number),
+            entropy=Random(f"entropy/{number}").randbytes,
         )
+        self.features = FEATURES
+        """What it tells in its handshakes; an older node's are 0."""
         self.links: dict[PeerId, Node] = {}
         self.seen: dict[bytes, bytes] = {}
         self.verdicts: dict[bytes, Verdict] = {}
@@ -177,6 +182,7 @@ class Node:
                 if other is None:
                     world.later(1, lambda: self.do(self.exchange.request_failed(tag, "gone", world.now)))
                     return
+                world.asked.append((now, self.number, peer, decode_request(payload)))
                 if not other.is_silent:
                     world.send(lambda: other._asked(self, tag, payload))
                 world.later(SILENCE, lambda: self.do(self.exchange.request_failed(tag, NO_ANSWER, world.now)))
@@ -254,13 +260,15 @@ class World:
         self.loss = loss
         self.nodes: list[Node] = []
         self.faults: list[Fault] = []
+        self.asked: list[tuple[Millis, int, PeerId, Request]] = []
+        """When, by whom, of whom and what."""
         self.ticks = 0
         self._events: list[tuple[Millis, int, Callable[[], None]]] = []
         self._next = 0
 
-    def node(self, chain: NodeChain | None = None) -> Node:
+    def node(self, chain: NodeChain | None = None, *, pool: MempoolPolicy = POOL) -> Node:
         """Add a node, linked to nobody."""
-        node = Node(self, len(self.nodes) + 1, chain)
+        node = Node(self, len(self.nodes) + 1, chain, pool)
         self.nodes.append(node)
         return node
 
@@ -269,7 +277,7 @@ class World:
         for near, far in ((one, other), (other, one)):
             near.links[far.peer] = far
         for near, far in ((one, other), (other, one)):
-            near.do(near.exchange.link_up(far.peer, self.now))
+            near.do(near.exchange.link_up(far.peer, self.now, features=near.features & far.features))
 
     def unlink(self, one: Node, other: Node) -> None:
         """End a link."""

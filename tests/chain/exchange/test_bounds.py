@@ -34,7 +34,7 @@ from chain.exchange.messages import (
     encode_response,
 )
 from chain.exchange.neighbours import SEAL_BURST
-from chain.exchange.topics import Topic
+from chain.exchange.topics import FEATURES, Topic
 from chain.exchange.transactions import BATCHES_MAX, QUEUE_MAX, REJECTED_MAX
 from chain.primitives.hashing import blake2b_128, keccak256
 from chain.primitives.peer import PeerId
@@ -50,7 +50,7 @@ PEER = peer_of(99)
 def alone(seed: int = 1) -> tuple[Node, Exchange]:
     """Return a node whose one neighbour is the test."""
     node = World(seed).node()
-    node.exchange.link_up(PEER, START)
+    node.exchange.link_up(PEER, START, features=FEATURES)
     return node, node.exchange
 
 
@@ -259,7 +259,7 @@ def test_long_announcements_are_bounded_by_their_bytes() -> None:
         block = next_block(replace(GENESIS, id=Hash32(bytes((number,)) * 32)))
         filler = tuple((index, bytes(120_000)) for index in range(9))
         payload = encode_compact(CompactBlock(block.sealed, (), filler))
-        exchange.link_up(peer_of(number), START)
+        exchange.link_up(peer_of(number), START, features=FEATURES)
         taken += not validate(exchange, payload, sender=peer_of(number))
     assert taken == ANNOUNCED_BYTES_MAX // 1_080_500
 

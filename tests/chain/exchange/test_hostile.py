@@ -4,23 +4,37 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.exchange.effects import Ask, Effect, Tag
+from chain.exchange.effects import AddTransaction, Ask, Effect, RecoverSenders, Tag
 from chain.exchange.exchange import Exchange
 from chain.exchange.messages import (
     Bodies,
     Headers,
     Parts,
+    Picked,
     Status,
+    Waiting,
+    WaitingRequest,
     encode_request,
     encode_response,
+    name_of,
 )
-from chain.exchange.topics import Topic
-from chain.primitives.hashing import blake2b_128
+from chain.exchange.topics import FEATURES, Topic
+from chain.exchange.work import recover_senders
+from chain.primitives.hashing import blake2b_128, keccak256
 from chain.primitives.units import Hash32, Millis
 from tests.helpers.exchange_chain import GENESIS, SmallChain, grow
-from tests.helpers.exchange_world import START, World, peer_of
+from tests.helpers.exchange_world import START, Node, World, peer_of
+from tests.helpers.transactions import key_of, sign
 
 BRANCH = grow(SmallChain(), 6)
+SALT = bytes(16)
+RAWS = [
+    *(sign(key_of(1), to=GENESIS.header.miner, nonce=nonce).tx.raw for nonce in range(3)),
+    sign(key_of(1), to=GENESIS.header.miner, gas=20_000).tx.raw,
+    b"",
+    b"garbage",
+]
+NAMES = [name_of(SALT, keccak256(raw)) for raw in RAWS]
 hashes = st.sampled_from([GENESIS.id, *(item.id for item in BRANCH), Hash32(bytes(32))])
 statuses = st.builds(Status, hashes, st.integers(0, 10), st.sampled_from([0, 1_000, 6_000, 1 << 200]))
 headers = st.lists(st.sampled_from([item.sealed for item in BRANCH]), max_size=6).map(
@@ -34,15 +48,21 @@ answers = (
     | st.lists(st.none() | st.binary(max_size=9), max_size=9).map(lambda some: encode_response(Bodies(tuple(some))))
     | st.just(encode_response(Parts(None)))
     | st.lists(st.binary(max_size=9), max_size=3).map(lambda some: encode_response(Parts(tuple(some))))
+    | st.lists(st.sampled_from(NAMES), max_size=4, unique=True).map(
+        lambda some: encode_response(Waiting(SALT, tuple(some)))
+    )
+    | st.lists(st.none() | st.sampled_from(RAWS), max_size=4).map(lambda some: encode_response(Picked(tuple(some))))
+    | st.just(encode_response(Picked(None)))
 )
 steps = st.lists(
-    st.tuples(st.just("status"), statuses.map(encode_request))
+    st.tuples(st.just("status"), statuses.map(encode_request) | st.just(encode_request(WaitingRequest())))
     | st.tuples(st.just("request"), st.binary(max_size=40))
     | st.tuples(st.just("block"), st.binary(max_size=40))
     | st.tuples(st.just("transaction"), st.binary(max_size=200))
     | st.tuples(st.just("answer"), answers)
     | st.tuples(st.just("fail"), st.sampled_from([b"busy", b"no answer in time", b"gone"]))
     | st.tuples(st.just("time"), st.integers(0, 90_000).map(lambda ms: ms.to_bytes(3, "big")))
+    | st.tuples(st.just("work"), st.just(b""))
     | st.tuples(st.just("down"), st.just(b"")),
     max_size=30,
 )
@@ -62,9 +82,20 @@ def do(exchange: Exchange, kind: str, data: bytes, now: Millis, asked: list[Tag]
         case "fail":
             return exchange.request_failed(asked.pop(0), data.decode(), now) if asked else []
         case "down":
-            return [*exchange.link_down(sender, now), *exchange.link_up(sender, now)]
+            return [*exchange.link_down(sender, now), *exchange.link_up(sender, now, features=FEATURES)]
         case _:
             return exchange.tick(now)
+
+
+def work(node: Node, waiting: list[Effect], now: Millis) -> list[Effect]:
+    """Do the oldest piece of work."""
+    match waiting.pop(0) if waiting else None:
+        case RecoverSenders(tag, transactions):
+            return node.exchange.senders_recovered(tag, recover_senders(transactions), now)
+        case AddTransaction(tag, signed):
+            return node.exchange.transaction_added(tag, node._try_add(signed, now), now)
+        case _:
+            return []
 
 
 @pytest.mark.slow
@@ -74,15 +105,20 @@ def test_any_run_of_messages_gives_effects(run: list[tuple[str, bytes]], choice:
     world = World(choice)
     node = world.node()
     asked: list[Tag] = []
+    waiting: list[Effect] = []
     for number in (50, 51):
-        effects = node.exchange.link_up(peer_of(number), START)
+        effects = node.exchange.link_up(peer_of(number), START, features=FEATURES)
         asked += [effect.tag for effect in effects if isinstance(effect, Ask)]
     now = START
     for index, (kind, data) in enumerate(run):
         if kind == "time":
             now = Millis(now + int.from_bytes(data, "big"))
-        effects = do(node.exchange, kind, data, now, asked, 50 + (choice >> index % 16 & 1))
+        if kind == "work":
+            effects = work(node, waiting, now)
+        else:
+            effects = do(node.exchange, kind, data, now, asked, 50 + (choice >> index % 16 & 1))
         asked += [effect.tag for effect in effects if isinstance(effect, Ask)]
+        waiting += [effect for effect in effects if isinstance(effect, RecoverSenders | AddTransaction)]
         deadline = node.exchange.deadline()
         assert deadline is not None
         if kind == "time":

@@ -12,7 +12,11 @@ from chain.exchange.messages import (
     BODIES_MAX,
     HEADERS_MAX,
     LOCATOR_MAX,
+    NAME_BYTES,
+    NAMES_MAX,
     PARTS_MAX,
+    PICKS_MAX,
+    SALT_BYTES,
     Bodies,
     BodiesRequest,
     Headers,
@@ -20,15 +24,20 @@ from chain.exchange.messages import (
     Kind,
     Parts,
     PartsRequest,
+    Picked,
+    PickRequest,
     Request,
     Response,
     Status,
+    Waiting,
+    WaitingRequest,
     decode_request,
     decode_response,
     encode_request,
     encode_response,
+    name_of,
 )
-from chain.exchange.topics import SYNC_MAX_BYTES
+from chain.exchange.topics import SYNC_MAX_BYTES, TRANSACTION_MAX_BYTES
 from chain.primitives.canonical import pack
 from chain.primitives.errors import Malformed
 from chain.primitives.units import Address, Hash32
@@ -43,6 +52,8 @@ sealed_headers = st.builds(
     st.integers(0, 2**256 - 1),
     st.none() | st.just(Ticket(bytes(33), bytes(81), Address(bytes(20)), bytes(64))),
 )
+salts = st.binary(min_size=SALT_BYTES, max_size=SALT_BYTES)
+names = st.binary(min_size=NAME_BYTES, max_size=NAME_BYTES)
 requests = (
     statuses
     | st.builds(
@@ -54,12 +65,20 @@ requests = (
         hashes,
         st.sets(st.integers(0, PARTS_MAX - 1), min_size=1, max_size=20).map(lambda some: tuple(sorted(some))),
     )
+    | st.just(WaitingRequest())
+    | st.builds(
+        PickRequest,
+        salts,
+        st.sets(st.integers(0, NAMES_MAX - 1), min_size=1, max_size=20).map(lambda some: tuple(sorted(some))),
+    )
 )
 responses = (
     statuses
     | st.builds(Headers, st.lists(sealed_headers, max_size=4).map(tuple))
     | st.builds(Bodies, st.lists(st.none() | st.binary(max_size=50), max_size=BODIES_MAX).map(tuple))
     | st.builds(Parts, st.none() | st.lists(st.binary(max_size=50), max_size=9).map(tuple))
+    | st.builds(Waiting, salts, st.lists(names, max_size=20, unique=True).map(tuple))
+    | st.builds(Picked, st.none() | st.lists(st.none() | st.binary(max_size=50), max_size=9).map(tuple))
 )
 
 
@@ -99,11 +118,13 @@ def test_any_canonical_value_gives_a_message_or_malformed(value: list[object]) -
     only_malformed(pack(value))
     only_malformed(pack([Kind.HEADERS, *value]))
     only_malformed(pack([Kind.PARTS, *value]))
+    only_malformed(pack([Kind.WAITING, *value]))
+    only_malformed(pack([Kind.PICK, *value]))
 
 
 @given(requests | responses, st.integers(0, 10_000), st.integers(1, 255))
 def test_a_changed_byte_gives_a_message_or_malformed(message: Request | Response, place: int, change: int) -> None:
-    if isinstance(message, Status | Headers | Bodies | Parts):
+    if isinstance(message, Status | Headers | Bodies | Parts | Waiting | Picked):
         raw = bytearray(encode_response(message))
     else:
         raw = bytearray(encode_request(message))
@@ -123,7 +144,13 @@ def test_a_changed_byte_gives_a_message_or_malformed(message: Request | Response
         pack([Kind.PARTS, bytes(32), [PARTS_MAX]]),
         pack([Kind.STATUS, bytes(31), 1, b""]),
         pack([Kind.STATUS, bytes(32), 1, b"\x00\x01"]),
-        pack([4]),
+        pack([Kind.WAITING, 1]),
+        pack([Kind.PICK, bytes(SALT_BYTES), []]),
+        pack([Kind.PICK, bytes(SALT_BYTES), [1, 1]]),
+        pack([Kind.PICK, bytes(SALT_BYTES), [NAMES_MAX]]),
+        pack([Kind.PICK, bytes(SALT_BYTES), list(range(PICKS_MAX + 1))]),
+        pack([Kind.PICK, bytes(SALT_BYTES + 1), [1]]),
+        pack([len(Kind)]),
         pack([]),
         bytes(SYNC_MAX_BYTES + 1),
     ],
@@ -131,6 +158,35 @@ def test_a_changed_byte_gives_a_message_or_malformed(message: Request | Response
 def test_what_passes_a_bound_is_malformed(raw: bytes) -> None:
     with pytest.raises(Malformed):
         decode_request(raw)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pack([Kind.WAITING, bytes(SALT_BYTES - 1), b""]),
+        pack([Kind.WAITING, bytes(SALT_BYTES), bytes(NAME_BYTES + 1)]),
+        pack([Kind.WAITING, bytes(SALT_BYTES), bytes(2 * NAME_BYTES)]),
+        pack([Kind.WAITING, bytes(SALT_BYTES), bytes(range(NAME_BYTES)) * (NAMES_MAX + 1)]),
+        pack([Kind.PICK, [None] * (PICKS_MAX + 1)]),
+        pack([Kind.PICK, [bytes(TRANSACTION_MAX_BYTES + 1)]]),
+    ],
+    ids=["salt", "cut off", "the same", "too many", "too many given", "too long"],
+)
+def test_an_answer_that_passes_a_bound_is_malformed(raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode_response(raw)
+
+
+def test_a_list_of_as_many_names_as_there_may_be_comes_back() -> None:
+    full = Waiting(bytes(SALT_BYTES), tuple(place.to_bytes(NAME_BYTES, "big") for place in range(NAMES_MAX)))
+    raw = encode_response(full)
+    assert len(raw) < 100_000
+    assert decode_response(raw) == full
+
+
+def test_names_are_keyed_by_the_salt() -> None:
+    digest = plain(1, 0).tx.hash
+    assert name_of(bytes(SALT_BYTES), digest) != name_of(bytes(SALT_BYTES - 1) + b"1", digest)
 
 
 @given(st.lists(st.booleans(), max_size=12))

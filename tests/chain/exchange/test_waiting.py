@@ -1,0 +1,152 @@
+"""What neighbours are told of the pool: what everybody has, one list for all who ask, nothing that names an origin."""
+
+from chain.exchange.effects import Penalise, Reply
+from chain.exchange.messages import (
+    Picked,
+    PickRequest,
+    Response,
+    Waiting,
+    WaitingRequest,
+    decode_response,
+    encode_request,
+    name_of,
+)
+from chain.exchange.serve import BUSY
+from chain.exchange.topics import FEATURES, Topic
+from chain.exchange.transactions import REPUBLISH_INTERVAL, SHOWN_AFTER
+from chain.exchange.waiting import FRESH_FOR, LISTS_MAX
+from chain.primitives.hashing import keccak256
+from chain.primitives.peer import PeerId
+from chain.primitives.units import GWEI, Hash32, Millis, Wei
+from tests.helpers.exchange_chain import grow
+from tests.helpers.exchange_world import Node, World, peer_of, small
+from tests.helpers.pool_world import hashes, joined, payments
+
+
+def served(node: Node, request: WaitingRequest | PickRequest, asker: PeerId) -> Response:
+    (effect,) = node.exchange.requested(1, Topic.SYNC, asker, encode_request(request), node.world.now)
+    assert isinstance(effect, Reply), effect
+    return decode_response(effect.payload)
+
+
+def listed(node: Node, asker: PeerId, now: Millis | None = None) -> set[Hash32]:
+    """Return what a node names to a neighbour: it may be any of what the world knows."""
+    if now is not None:
+        node.world.now = now
+    answer = served(node, WaitingRequest(), asker)
+    assert isinstance(answer, Waiting)
+    named = {name_of(answer.salt, tx_hash): tx_hash for tx_hash in node.pool.hashes()}
+    return {named[name] for name in answer.names}
+
+
+ASKER = peer_of(90)
+
+
+def test_what_came_a_moment_ago_is_not_told() -> None:
+    world = World(30)
+    node = world.node()
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    (signed,) = payments(1)
+    node.pool.add(signed, world.now, local=False)
+    assert not listed(node, ASKER, Millis(world.now + SHOWN_AFTER - 1))
+    assert listed(node, ASKER, Millis(world.now + FRESH_FOR)) == {signed.tx.hash}
+
+
+def test_an_own_transaction_is_not_told_before_it_was_published() -> None:
+    world = World(31)
+    node = world.node()
+    (signed,) = payments(1)
+    # taken while nobody was there to be told of it, as what the journal gives back after a restart
+    node.pool.add(signed, world.now, local=True)
+    node.do(node.exchange.submit(signed.tx, world.now))
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    assert node.exchange._transactions.is_secret(signed.tx.hash)
+    assert not listed(node, ASKER, Millis(world.now + REPUBLISH_INTERVAL - 1))
+    node.do(node.exchange.tick(Millis(world.now + 1)))
+    assert not node.exchange._transactions.is_secret(signed.tx.hash)
+    assert not listed(node, ASKER, Millis(world.now + FRESH_FOR // 3))
+    assert listed(node, ASKER, Millis(world.now + 2 * FRESH_FOR)) == {signed.tx.hash}
+
+
+def test_an_own_transaction_is_told_when_the_relay_has_brought_it_to_all() -> None:
+    world = World(32)
+    node = world.node()
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    (signed,) = payments(1)
+    node.send(signed)
+    assert not listed(node, ASKER, Millis(world.now + SHOWN_AFTER - 1))
+    assert listed(node, ASKER, Millis(world.now + FRESH_FOR)) == {signed.tx.hash}
+
+
+def test_own_transactions_that_nobody_knows_to_be_here_are_asked_for_like_others() -> None:
+    """Whoever lists a whole pool and sees what is not asked for would know whose they are."""
+    some = payments(20)
+    world, (host,), joiner = joined(33, some)
+    joiner.pool.add(some[7], world.now, local=True)
+    world.link(joiner, host)
+    world.run(20_000)
+    picked = [
+        request for _, who, _, request in world.asked if who == joiner.number and isinstance(request, PickRequest)
+    ]
+    assert [request.places for request in picked] == [tuple(range(20))]
+    assert hashes(joiner) == hashes(host)
+
+
+def test_a_list_is_made_once_for_all_who_ask_and_anew_when_the_head_moves() -> None:
+    world, (node,), _ = joined(34, payments(5))
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    first = served(node, WaitingRequest(), ASKER)
+    assert served(node, WaitingRequest(), ASKER) == first
+    grow(small(node), 1)
+    second = served(node, WaitingRequest(), ASKER)
+    assert isinstance(first, Waiting)
+    assert isinstance(second, Waiting)
+    assert first.salt != second.salt
+    assert len(first.names) == len(second.names) == 5
+    picked = served(node, PickRequest(first.salt, (1, 4)), ASKER)
+    assert isinstance(picked, Picked)
+    assert picked.raws is not None
+    assert [name_of(first.salt, keccak256(raw)) for raw in picked.raws if raw is not None] == [
+        first.names[1],
+        first.names[4],
+    ]
+    for _ in range(LISTS_MAX):
+        world.now = Millis(world.now + FRESH_FOR)
+        served(node, WaitingRequest(), ASKER)
+    assert served(node, PickRequest(first.salt, (1,)), ASKER) == Picked(None)
+    assert served(node, PickRequest(bytes(16), (1,)), ASKER) == Picked(None)
+
+
+def test_a_place_beyond_the_list_and_one_that_is_gone_are_answered() -> None:
+    some = payments(3)
+    world, (node,), _ = joined(35, some)
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    answer = served(node, WaitingRequest(), ASKER)
+    assert isinstance(answer, Waiting)
+    assert served(node, PickRequest(answer.salt, (1, 3)), ASKER) == Picked(None)
+    node.accounts.nonces[some[0].sender] = 1
+    node.pool.head_changed([some[0]], (), accounts=node.accounts, base_fee=Wei(GWEI), now=world.now)
+    picked = served(node, PickRequest(answer.salt, (0, 1)), ASKER)
+    assert isinstance(picked, Picked)
+    assert picked.raws is not None
+    assert picked.raws[0] is None
+    assert picked.raws[1] is not None
+
+
+def test_lists_are_charged_to_the_askers_budget() -> None:
+    world, (node,), _ = joined(36, payments(5))
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    neighbour = node.exchange._neighbours.get(ASKER)
+    assert neighbour is not None
+    neighbour.bytes.charge(4_000_000 - 10, world.now)
+    before = node.exchange.statistics().served_bytes
+    assert isinstance(served(node, WaitingRequest(), ASKER), Waiting)
+    assert node.exchange.statistics().served_bytes - before == 5 * 6 + 16 + 2 + 2 + 2
+    (effect,) = node.exchange.requested(2, Topic.SYNC, ASKER, encode_request(WaitingRequest()), world.now)
+    assert getattr(effect, "reason", None) == BUSY
+
+
+def test_nothing_is_given_to_who_is_no_neighbour() -> None:
+    world, (node,), _ = joined(37, payments(5))
+    (effect,) = node.exchange.requested(1, Topic.SYNC, ASKER, encode_request(WaitingRequest()), world.now)
+    assert not isinstance(effect, Reply | Penalise)
