@@ -94,29 +94,11 @@ def test_every_node_links_to_every_other_and_maps_it(network: Network) -> None:
     shown = command("map", "--rpc", network.nodes[0].rpc.url).stdout
     assert "4 peers, 6 confirmed links" in shown
     for node in network.nodes[1:]:
-        metrics = scrape(node)
+        metrics = node.metrics()
         assert metrics["mappemonde_mesh_own_rendezvous_links_total"] == 1
         assert metrics["mappemonde_mesh_relayed_links_total"] >= 2
         ways = [peer["signalled"] for peer in peers(node)]
         assert ways.count("rendezvous") <= 1, "the guest link, if it was turned into a listed one"
-
-
-def scrape(node: NodeProcess) -> dict[str, float]:
-    """Return a node's metrics by their names and labels as they are written."""
-    text = _metrics_text(node)
-    lines = [line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")]
-    return {name: float(value) for name, value in lines}
-
-
-def _metrics_text(node: NodeProcess) -> str:
-    done = subprocess.run(
-        ["curl", "-sf", f"http://127.0.0.1:{node.metrics_port}/metrics"],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=True,
-    )
-    return done.stdout
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool comes with Debian's package prometheus")
@@ -125,7 +107,7 @@ def test_prometheus_finds_nothing_to_say_about_the_metrics(network: Network) -> 
     for node in network.nodes[:2]:
         done = subprocess.run(
             ["promtool", "check", "metrics"],
-            input=_metrics_text(node),
+            input=node.metrics_text(),
             capture_output=True,
             text=True,
             timeout=30,

@@ -121,6 +121,22 @@ class NodeProcess:
         except (RpcUnreachable, RpcRefused):
             return None
 
+    def metrics_text(self) -> str:
+        """Return the node's metrics page."""
+        done = subprocess.run(
+            ["curl", "-sf", f"http://127.0.0.1:{self.metrics_port}/metrics"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+        return done.stdout
+
+    def metrics(self) -> dict[str, float]:
+        """Return the node's metrics by their names and labels as they are written."""
+        lines = [line.rsplit(" ", 1) for line in self.metrics_text().splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, value in lines}
+
     def height(self) -> int:
         """Return the height of the node's head, -1 while it does not answer."""
         answer = self.ask("eth_blockNumber")
