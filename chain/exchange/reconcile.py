@@ -17,6 +17,7 @@ from chain.exchange.neighbours import Neighbour, Neighbours
 from chain.exchange.ports import BlockSource, PoolReader
 from chain.exchange.topics import POOLS_FEATURE
 from chain.exchange.transactions import SHOWN_AFTER, Batch, Transactions
+from chain.exchange.waiting import FRESH_FOR
 from chain.primitives.errors import Penalty
 from chain.primitives.hashing import keccak256
 from chain.primitives.peer import PeerId
@@ -29,15 +30,20 @@ all of three do so once in 37 times. A list of a full pool has 98 kB."""
 VISITS_MAX = 8
 """Neighbours that are asked for it at most, those included that were busy, silent, at fault, or gave nothing."""
 
-ASK_AFTER = Millis(2 * SHOWN_AFTER)
-"""How long a link is up before it is used: what was published before it came up is shown by then, what was published
-later came by relay; the neighbour's status is here, and a catch-up that is due has begun."""
+ASK_AFTER = Millis(SHOWN_AFTER + FRESH_FOR + 1_000)
+"""How long a link is up before it is used: even a list that was made a while ago shows what was published before the
+link came up, and what was published later came by relay. One second is for the ends' views of that moment. By then the
+neighbour's status is here, and a catch-up that is due has begun."""
 
 LOOK_AGAIN = Millis(5_000)
 """Pause before looking again whether the node has caught up and somebody can be asked."""
 
 PICKS_PER_ASK = 256
 """Transactions of one question: 17 ms of a worker, 30 kB of transfers."""
+
+VISIT_LIFETIME = Millis(120_000)
+"""A visit that takes longer is ended, so that a neighbour which gives one transaction at a time does not keep this node
+from asking others: 4 MiB over the slowest uplink that is worth a link, 64 kB/s, take 65 s."""
 
 VISIT_BYTES = 4 << 20
 """Transactions fetched from one neighbour: over twice a full pool of transfers; the best come first."""
@@ -101,6 +107,8 @@ TRANSITIONS: dict[tuple[ReconcileState, ReconcileEvent], ReconcileState] = {
 @dataclass(slots=True)
 class _Visit:
     peer: PeerId
+    until: Millis
+    """When it has taken too long."""
     ask: Tag | None = None
     salt: bytes = b""
     names: tuple[bytes, ...] = ()
@@ -184,7 +192,7 @@ class Reconciler:
         if is_syncing or not ready:
             self._look_at = Millis(now + LOOK_AGAIN)
             return []
-        visit = self._visit = _Visit(self._rng.choice(ready).peer)
+        visit = self._visit = _Visit(self._rng.choice(ready).peer, Millis(now + VISIT_LIFETIME))
         self._visited.add(visit.peer)
         self._visits += 1
         self.lists_asked += 1
@@ -269,6 +277,9 @@ class Reconciler:
             if not visit.asked or visit.size_bytes >= VISIT_BYTES or self._bytes_left <= 0:
                 self._end(is_round=True)
                 return []
+        if visit.until <= now:
+            self._end(is_round=False)
+            return []
         if not self._asks.has_room(visit.peer):
             self._pause(visit, now)
             return []

@@ -9,12 +9,12 @@ from chain.exchange.ports import BlockSource, PoolReader
 from chain.exchange.transactions import Transactions
 from chain.primitives.units import Hash32, Millis
 
-FRESH_FOR = Millis(10_000)
-"""Everybody who asks within this time, and before the head moves, gets the same list: a full pool takes 60 to
-85 ms to list (`python -m bench.pools`), so askers cost under 1 % of a core however many they are."""
+FRESH_FOR = Millis(5_000)
+"""Everybody who asks within this time, and before the head moves, gets the same list: a full pool takes 60 to 85 ms to
+list (`python -m bench.pools`), so askers cost under 2 % of a core however many they are."""
 
 LISTS_MAX = 4
-"""Lists that are kept for those who pick from them, the oldest goes first: 30 s at least unless the head moves often,
+"""Lists that are kept for those who pick from them, the oldest goes first: 15 s at least unless the head moves often,
 and picking takes a few seconds."""
 
 PICKED_BYTES = 1 << 20

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from chain.exchange import reconcile
 from chain.exchange.effects import RecoverSenders
 from chain.exchange.messages import (
     Picked,
@@ -18,6 +19,7 @@ from chain.exchange.work import recover_senders
 from chain.primitives.canonical import pack
 from chain.primitives.errors import Penalty
 from chain.primitives.hashing import keccak256
+from chain.primitives.units import Millis
 from chain.rules import InvalidTransaction
 from chain.transaction import SignedTransaction, parse_transaction
 from tests.helpers.exchange_chain import GENESIS, PARAMS
@@ -50,6 +52,18 @@ def test_other_transactions_than_asked_cost_the_link() -> None:
     world, liar, _, joiner = visited_by_a_liar(20, cheat)
     assert world.bans() == {liar.peer}
     assert not hashes(joiner) & {signed.tx.hash for signed in other}
+
+
+def test_a_neighbour_that_gives_one_at_a_time_keeps_nobody_from_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconcile, "VISIT_LIFETIME", Millis(2_000))
+
+    def drip(answer: Response) -> Response:
+        return Picked(answer.raws[:1]) if isinstance(answer, Picked) and answer.raws else answer
+
+    world, liar, honest, joiner = visited_by_a_liar(19, drip, count=60)
+    assert 2 < picks_by(world, joiner).count(liar.peer) < 30
+    assert picks_by(world, joiner).count(honest.peer) == 1
+    assert not world.faults
 
 
 @pytest.mark.parametrize(

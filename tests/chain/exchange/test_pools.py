@@ -7,6 +7,7 @@ from chain.exchange.messages import (
     Picked,
     Status,
     WaitingRequest,
+    encode_request,
 )
 from chain.exchange.reconcile import ASK_AFTER, ROUNDS, VISITS_MAX
 from chain.exchange.topics import Topic
@@ -99,6 +100,23 @@ def test_what_comes_by_relay_meanwhile_is_judged_once() -> None:
     world.run(5_000)
     assert hashes(joiner) == hashes(host)
     assert not world.faults
+
+
+def test_what_was_published_just_before_the_link_came_up_is_not_missed() -> None:
+    """Another asker may have had a list made that does not show it yet, and the joiner may be given that one."""
+    (signed,) = payments(1)
+    for delay in range(0, int(ASK_AFTER) + 1_000, 500):
+        world = World(5)
+        host, other, joiner = world.node(), world.node(), world.node()
+        other.features = 0
+        world.link(host, other)
+        host.send(signed)
+        world.run(1)
+        world.link(joiner, host)
+        world.run(delay)
+        host.exchange.requested(0, Topic.SYNC, other.peer, encode_request(WaitingRequest()), world.now)
+        world.run(ASK_AFTER + 1_000 - delay)
+        assert hashes(joiner) == {signed.tx.hash}, delay
 
 
 # who is asked, and when
