@@ -212,7 +212,9 @@ class Exchange:
         effects += self._blocks.tick(now)
         effects += self._transactions.tick(now)
         effects += self._sync.tick(now)
-        return effects + self._reconciler.tick(now, is_syncing=self._sync.is_active)
+        return effects + self._reconciler.tick(
+            now, is_syncing=self._sync.is_active, caught_up=self._sync.imported_blocks
+        )
 
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work, None while nothing waits."""

@@ -1,7 +1,7 @@
 """Pools at link-up: what waits at a few neighbours and is lacking here is fetched (docs/protocol, exchange).
 
 The relay brings what is published while a link is up. What was published before is asked for: of one neighbour after
-the other, until three of them have given all that they have, and again only when every link was lost. A neighbour names
+the other, until three of them have given all that they have, and again only when the node was away. A neighbour names
 what waits in its pool; what has no name among ours is fetched in the order of its list, a batch at a time, each when
 the pool has judged the one before.
 """
@@ -53,6 +53,10 @@ TOTAL_BYTES = 3 * VISIT_BYTES
 
 TOTAL_COUNT = 32_768
 """How many they may be: two pools, 2.1 s of a worker."""
+
+AWAY_BLOCKS = 5
+"""A catch-up of so many blocks begins all anew: a node that missed them has missed what was published meanwhile, though
+no link was lost (a partition). At mainnet's pace it is ten minutes."""
 
 BEHIND_MAX = 2
 """A neighbour that said to be more blocks behind is not asked: it has missed what we lack."""
@@ -152,6 +156,7 @@ class Reconciler:
         self._bytes_left = TOTAL_BYTES
         self._count_left = TOTAL_COUNT
         self._look_at = Millis(0)
+        self._caught_up = 0
         self.lists_asked = 0
         self.completed = 0
         self.fetched = 0
@@ -166,14 +171,21 @@ class Reconciler:
         if self._visit is not None and self._visit.peer == peer:
             self._end(is_round=False)
         if not len(self._neighbours):
-            self._visited.clear()
-            self._visits = self._rounds = 0
-            self._bytes_left, self._count_left = TOTAL_BYTES, TOTAL_COUNT
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._visited.clear()
+        self._visits = self._rounds = 0
+        self._bytes_left, self._count_left = TOTAL_BYTES, TOTAL_COUNT
 
     # time
 
-    def tick(self, now: Millis, *, is_syncing: bool) -> list[Effect]:
-        """Begin a visit, or go on after a pause."""
+    def tick(self, now: Millis, *, is_syncing: bool, caught_up: int) -> list[Effect]:
+        """Begin a visit, or go on after a pause. `caught_up` is how many blocks catch-ups have imported so far."""
+        if not is_syncing:
+            if caught_up - self._caught_up >= AWAY_BLOCKS:
+                self._begin_anew()
+            self._caught_up = caught_up
         visit = self._visit
         if visit is not None:
             is_due = self.state is ReconcileState.PAUSED and visit.paused_until <= now

@@ -128,6 +128,7 @@ class Sync:
         self._worked_at = Millis(0)
         """When it was last looked for something to do."""
         self.last_progress: SyncProgress | None = None
+        self.imported_blocks = 0
         self.completed = 0
         self.given_up = 0
 
@@ -272,6 +273,7 @@ class Sync:
         if outcome in (ImportStatus.ORPHAN, ImportStatus.DROPPED, ImportStatus.PRUNED):
             return self._give_up(f"a block of the branch was {outcome.value}", Penalty.NONE, now), block_id
         header = self._download.imported(tag)
+        self.imported_blocks += 1
         if self._progress is not None:
             self._progress.height = max(self._progress.height, header.height)
         if self._download.is_finished:

@@ -9,7 +9,7 @@ from chain.exchange.messages import (
     WaitingRequest,
     encode_request,
 )
-from chain.exchange.reconcile import ASK_AFTER, ROUNDS, VISITS_MAX
+from chain.exchange.reconcile import ASK_AFTER, AWAY_BLOCKS, ROUNDS, VISITS_MAX
 from chain.exchange.topics import Topic
 from chain.mempool.policy import MempoolPolicy
 from chain.primitives.errors import Penalty
@@ -142,6 +142,24 @@ def test_three_neighbours_are_asked_and_then_none_until_all_links_were_lost() ->
     world.run(20_000)
     assert len(lists_by(world, joiner)) == ROUNDS + 1
     assert hashes(joiner) >= {signed.tx.hash for signed in late}
+
+
+@pytest.mark.parametrize("missed", [AWAY_BLOCKS - 1, AWAY_BLOCKS])
+def test_a_node_that_missed_blocks_has_missed_transactions_too(missed: int) -> None:
+    some = payments(10)
+    world, (host,), joiner = joined(17, some)
+    world.link(joiner, host)
+    world.run(120_000)
+    assert lists_by(world, joiner) == [host.peer]
+    # behind a partition others mined and published, and no link of this node was lost
+    grow(small(host), missed)
+    late = payments(3, first_key=50)
+    fill(host, late)
+    world.run(30_000)
+    assert joiner.head.id == host.head.id
+    again = missed >= AWAY_BLOCKS
+    assert len(lists_by(world, joiner)) == 1 + again
+    assert (hashes(joiner) == hashes(host)) == again
 
 
 def test_a_node_that_has_far_to_go_does_not_ask_before_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
