@@ -18,6 +18,7 @@ from chain.exchange.messages import (
     encode_response,
     name_of,
 )
+from chain.exchange.reconcile import ASK_AFTER
 from chain.exchange.topics import FEATURES, Topic
 from chain.exchange.work import recover_senders
 from chain.primitives.hashing import blake2b_128, keccak256
@@ -54,7 +55,7 @@ answers = (
     | st.lists(st.none() | st.sampled_from(RAWS), max_size=4).map(lambda some: encode_response(Picked(tuple(some))))
     | st.just(encode_response(Picked(None)))
 )
-steps = st.lists(
+one_step = (
     st.tuples(st.just("status"), statuses.map(encode_request) | st.just(encode_request(WaitingRequest())))
     | st.tuples(st.just("request"), st.binary(max_size=40))
     | st.tuples(st.just("block"), st.binary(max_size=40))
@@ -63,9 +64,9 @@ steps = st.lists(
     | st.tuples(st.just("fail"), st.sampled_from([b"busy", b"no answer in time", b"gone"]))
     | st.tuples(st.just("time"), st.integers(0, 90_000).map(lambda ms: ms.to_bytes(3, "big")))
     | st.tuples(st.just("work"), st.just(b""))
-    | st.tuples(st.just("down"), st.just(b"")),
-    max_size=30,
+    | st.tuples(st.just("down"), st.just(b""))
 )
+steps = st.lists(one_step, max_size=30)
 
 
 def do(exchange: Exchange, kind: str, data: bytes, now: Millis, asked: list[Tag], peer: int) -> list[Effect]:
@@ -98,18 +99,19 @@ def work(node: Node, waiting: list[Effect], now: Millis) -> list[Effect]:
             return []
 
 
-@pytest.mark.slow
-@settings(max_examples=120, deadline=None)
-@given(steps, st.integers(0, 2**16))
-def test_any_run_of_messages_gives_effects(run: list[tuple[str, bytes]], choice: int) -> None:
-    world = World(choice)
-    node = world.node()
+def linked(seed: int) -> tuple[Node, list[Tag]]:
+    """Return a node whose neighbours are the test, and its open questions."""
+    node = World(seed).node()
     asked: list[Tag] = []
-    waiting: list[Effect] = []
     for number in (50, 51):
         effects = node.exchange.link_up(peer_of(number), START, features=FEATURES)
         asked += [effect.tag for effect in effects if isinstance(effect, Ask)]
-    now = START
+    return node, asked
+
+
+def go(node: Node, asked: list[Tag], run: list[tuple[str, bytes]], choice: int, now: Millis) -> None:
+    """Let a run of messages come, and hold every step against what must always be so."""
+    waiting: list[Effect] = []
     for index, (kind, data) in enumerate(run):
         if kind == "time":
             now = Millis(now + int.from_bytes(data, "big"))
@@ -123,3 +125,38 @@ def test_any_run_of_messages_gives_effects(run: list[tuple[str, bytes]], choice:
         assert deadline is not None
         if kind == "time":
             assert deadline > now, "tick has done all that was due"
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None)
+@given(steps, st.integers(0, 2**16))
+def test_any_run_of_messages_gives_effects(run: list[tuple[str, bytes]], choice: int) -> None:
+    node, asked = linked(choice)
+    go(node, asked, run, choice, START)
+
+
+named = st.lists(st.sampled_from(NAMES), max_size=6, unique=True).map(
+    lambda some: ("answer", encode_response(Waiting(SALT, tuple(some))))
+)
+given_away = st.lists(st.none() | st.sampled_from(RAWS), max_size=6).map(
+    lambda some: ("answer", encode_response(Picked(tuple(some))))
+)
+true_answers = st.integers(1, len(RAWS)).map(
+    lambda count: [
+        ("answer", encode_response(Waiting(SALT, tuple(NAMES[:count])))),
+        ("answer", encode_response(Picked(tuple(RAWS[:count])))),
+    ]
+)
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None)
+@given(st.just([]) | named.map(lambda one: [one]) | true_answers, st.lists(named | given_away | one_step, max_size=20))
+def test_any_answers_about_pools_give_effects(first: list[tuple[str, bytes]], run: list[tuple[str, bytes]]) -> None:
+    node, asked = linked(1)
+    for tag in asked:
+        node.do(node.exchange.responded(tag, encode_response(Status(GENESIS.id, 0, 0)), START))
+    now = Millis(START + ASK_AFTER)
+    questions = [effect.tag for effect in node.exchange.tick(now) if isinstance(effect, Ask)]
+    assert node.exchange.statistics().pools_asked == 1
+    go(node, questions[-1:], [*first, *run], 0, now)
