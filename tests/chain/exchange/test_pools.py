@@ -2,7 +2,8 @@
 
 import pytest
 
-from chain.exchange import reconcile
+from chain.exchange import reconcile, transactions
+from chain.exchange.effects import Verdict
 from chain.exchange.messages import (
     Picked,
     Status,
@@ -117,6 +118,32 @@ def test_what_was_published_just_before_the_link_came_up_is_not_missed() -> None
         host.exchange.requested(0, Topic.SYNC, other.peer, encode_request(WaitingRequest()), world.now)
         world.run(ASK_AFTER + 1_000 - delay)
         assert hashes(joiner) == {signed.tx.hash}, delay
+
+
+def test_what_is_fetched_takes_no_place_of_what_is_published(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions, "QUEUE_MAX", 10)
+    some, published = payments(40), payments(30, first_key=100)
+    world, (host,), joiner = joined(18, [])
+    world.link(joiner, host)
+    world.run(1_000)
+
+    def queued() -> int:
+        """Return how many published ones find room while the workers do nothing."""
+        effects = [
+            effect
+            for signed in published
+            for effect in joiner.exchange.validate(
+                Topic.TRANSACTION, signed.tx.hash, signed.tx.raw, host.peer, world.now
+            )
+        ]
+        return len(published) - len([effect for effect in effects if isinstance(effect, Verdict)])
+
+    _, effects = joiner.exchange._transactions.take([signed.tx.raw for signed in some], host.peer, world.now)
+    joiner.do(effects)
+    world.run(1_000)
+    assert len(hashes(joiner)) == 40
+    joiner.exchange._transactions.take([signed.tx.raw for signed in payments(20, 200)], host.peer, world.now)
+    assert queued() == 10
 
 
 # who is asked, and when

@@ -1,5 +1,8 @@
 """What neighbours are told of the pool: what everybody has, one list for all who ask, nothing that names an origin."""
 
+import pytest
+
+from chain.exchange import waiting
 from chain.exchange.effects import Penalise, Reply
 from chain.exchange.messages import (
     Picked,
@@ -131,6 +134,36 @@ def test_a_place_beyond_the_list_and_one_that_is_gone_are_answered() -> None:
     assert picked.raws is not None
     assert picked.raws[0] is None
     assert picked.raws[1] is not None
+
+
+def test_a_long_pool_is_listed_as_far_as_a_list_goes_the_best_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "NAMES_MAX", 5)
+    some = payments(9)
+    world, (node,), _ = joined(38, some[::-1])
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    answer = served(node, WaitingRequest(), ASKER)
+    assert isinstance(answer, Waiting)
+    assert answer.names == tuple(name_of(answer.salt, signed.tx.hash) for signed in some[:5])
+
+
+def test_an_answer_holds_what_fits_and_the_rest_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = payments(40)
+    size = len(some[0].tx.raw)
+    monkeypatch.setattr(waiting, "PICKED_BYTES", 10 * size)
+    world, (node,), joiner = joined(39, some)
+    world.link(joiner, node)
+    world.run(20_000)
+    assert hashes(joiner) == hashes(node)
+    asked = [request.places[0] for _, _, _, request in world.asked if isinstance(request, PickRequest)]
+    assert asked == [0, 10, 20, 30]
+    monkeypatch.setattr(waiting, "PICKED_BYTES", 1)
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    answer = served(node, WaitingRequest(), ASKER)
+    assert isinstance(answer, Waiting)
+    picked = served(node, PickRequest(answer.salt, (0, 1)), ASKER)
+    assert isinstance(picked, Picked)
+    assert picked.raws is not None
+    assert len(picked.raws) == 1, "the first one always fits"
 
 
 def test_lists_are_charged_to_the_askers_budget() -> None:
