@@ -100,7 +100,7 @@ class Exchange:
     def link_up(self, peer: PeerId, now: Millis, *, features: int) -> list[Effect]:
         """A neighbour can be talked to: ask where it stands. `features` are those that both ends have."""
         self._neighbours.add(peer, now, features=features)
-        self._transactions.start(now)
+        self._transactions.link_up(now)
         return self._neighbours.tick(now)
 
     def link_down(self, peer: PeerId, now: Millis) -> list[Effect]:

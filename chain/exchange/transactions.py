@@ -45,6 +45,10 @@ BATCHES_MAX = 2
 REPUBLISH_INTERVAL = Millis(600_000)
 """Own transactions that no block has taken are published again this often: nodes that joined or restarted lack them."""
 
+TELL_AFTER = Millis(5_000)
+"""How soon after a link comes up those go out that nobody was told of, sent while the node had no link or before it was
+restarted: more links than one are up by then, and none of them alone can swallow them."""
+
 REPUBLISH_MAX = 64
 """Most of them at a time."""
 
@@ -202,25 +206,30 @@ class Transactions:
 
     def submit(self, tx: Transaction, now: Millis) -> list[Effect]:
         """Publish an own transaction, and again later until a block takes it."""
-        self.start(now)
+        self._due_by(Millis(now + REPUBLISH_INTERVAL))
         self._tell([tx], now)
         return [Publish(Topic.TRANSACTION, tx.raw)]
 
-    def start(self, now: Millis) -> None:
-        """Begin to wait for the next time that own transactions are published again."""
-        if self._next_republish is None:
-            self._next_republish = Millis(now + REPUBLISH_INTERVAL)
+    def link_up(self, now: Millis) -> None:
+        """Begin to wait for the next time that own transactions are published."""
+        untold = any(self.is_secret(signed.tx.hash) for signed in self._pool.local())
+        self._due_by(Millis(now + (TELL_AFTER if untold else REPUBLISH_INTERVAL)))
+
+    def _due_by(self, moment: Millis) -> None:
+        self._next_republish = moment if self._next_republish is None else min(self._next_republish, moment)
 
     def tick(self, now: Millis) -> list[Effect]:
-        """Publish own transactions again when that is due."""
+        """Publish own transactions when that is due: those that nobody was told of, and others again."""
         if self._next_republish is None or now < self._next_republish:
             return []
-        self._next_republish = Millis(now + REPUBLISH_INTERVAL)
         own = [signed.tx for signed in self._pool.local()]
         self._told = {tx.hash: self._told[tx.hash] for tx in own if tx.hash in self._told}
-        settled = [tx for tx in own if self._pool.is_settled(tx.hash, REPUBLISH_INTERVAL // 2, now)][:REPUBLISH_MAX]
-        self._tell(settled, now)
-        return [Publish(Topic.TRANSACTION, tx.raw) for tx in settled]
+        untold = [tx for tx in own if self.is_secret(tx.hash)]
+        settled = [tx for tx in own if self._pool.is_settled(tx.hash, REPUBLISH_INTERVAL // 2, now)]
+        due = (untold or settled)[:REPUBLISH_MAX]
+        self._tell(due, now)
+        self._next_republish = Millis(now + (TELL_AFTER if untold and len(self._neighbours) else REPUBLISH_INTERVAL))
+        return [Publish(Topic.TRANSACTION, tx.raw) for tx in due]
 
     def deadline(self) -> Millis | None:
         """Return when `tick` has work."""

@@ -143,11 +143,14 @@ class Relay:
         self._round_trips[peer] = min(round_trip, ROUND_TRIP_MAX)
 
     def publish(self, topic: int, payload: bytes, now: Millis) -> list[Outcome]:
-        """Send an own message to all; a repeated one is not sent again. Raises `KeyError` on an unknown topic."""
+        """Send an own message to all; a repeated one is not sent again, unless there was nobody to send it to.
+
+        Raises `KeyError` on an unknown topic.
+        """
         spec = self._topics[topic]
         assert len(payload) <= spec.max_bytes, f"{len(payload)} bytes on topic {topic}"
         key = _key(topic, payload)
-        if not self._first_sight(key, now):
+        if not self._served or not self._first_sight(key, now):
             return []
         self._counts["published"] += 1
         return self._spread(topic, key, payload, set())

@@ -3,7 +3,7 @@
 import pytest
 
 from chain.exchange import waiting
-from chain.exchange.effects import Penalise, Reply
+from chain.exchange.effects import Penalise, Publish, Reply
 from chain.exchange.messages import (
     Picked,
     PickRequest,
@@ -16,7 +16,7 @@ from chain.exchange.messages import (
 )
 from chain.exchange.serve import BUSY
 from chain.exchange.topics import FEATURES, Topic
-from chain.exchange.transactions import REPUBLISH_INTERVAL, SHOWN_AFTER
+from chain.exchange.transactions import REPUBLISH_INTERVAL, REPUBLISH_MAX, SHOWN_AFTER, TELL_AFTER
 from chain.exchange.waiting import FRESH_FOR, LISTS_MAX
 from chain.primitives.hashing import keccak256
 from chain.primitives.peer import PeerId
@@ -71,6 +71,41 @@ def test_an_own_transaction_is_not_told_before_it_was_published() -> None:
     assert listed(node, ASKER, Millis(world.now + 2 * FRESH_FOR)) == {signed.tx.hash}
 
 
+def test_what_was_sent_without_a_link_goes_out_soon_after_the_first_one_whatever_its_number() -> None:
+    world = World(34)
+    node = world.node()
+    some = payments(REPUBLISH_MAX + 10)
+    for signed in some:
+        node.pool.add(signed, world.now, local=True)
+        node.exchange.submit(signed.tx, world.now)
+    transactions, at, published = node.exchange._transactions, world.now, list[bytes]()
+    world.now = Millis(world.now + REPUBLISH_INTERVAL // 4)
+    node.exchange.link_up(ASKER, world.now, features=FEATURES)
+    for _ in range(2):
+        due = transactions.deadline()
+        assert due is not None
+        assert due - max(at, world.now) <= TELL_AFTER
+        at = due
+        published += [effect.payload for effect in transactions.tick(due) if isinstance(effect, Publish)]
+    assert sorted(published) == sorted(signed.tx.raw for signed in some)
+    later = transactions.deadline()
+    assert later is not None
+    assert later - at > TELL_AFTER or not transactions.tick(later)
+
+
+def test_without_a_link_nobody_is_told_and_the_next_link_brings_it_forward() -> None:
+    world = World(35)
+    node = world.node()
+    (signed,) = payments(1)
+    node.pool.add(signed, world.now, local=True)
+    node.exchange.submit(signed.tx, world.now)
+    node.exchange._transactions.tick(Millis(world.now + REPUBLISH_INTERVAL))
+    assert node.exchange._transactions.is_secret(signed.tx.hash)
+    up = Millis(world.now + REPUBLISH_INTERVAL + 1_000)
+    node.exchange.link_up(ASKER, up, features=FEATURES)
+    assert node.exchange._transactions.deadline() == up + TELL_AFTER
+
+
 def test_an_own_transaction_is_told_when_the_relay_has_brought_it_to_all() -> None:
     world = World(32)
     node = world.node()
@@ -85,8 +120,8 @@ def test_own_transactions_that_nobody_knows_to_be_here_are_asked_for_like_others
     """Whoever lists a whole pool and sees what is not asked for would know whose they are."""
     some = payments(20)
     world, (host,), joiner = joined(33, some)
-    joiner.pool.add(some[7], world.now, local=True)
     world.link(joiner, host)
+    joiner.pool.add(some[7], world.now, local=True)
     world.run(20_000)
     picked = [
         request for _, who, _, request in world.asked if who == joiner.number and isinstance(request, PickRequest)

@@ -51,6 +51,14 @@ def test_an_own_message_goes_whole_to_three_and_by_name_to_the_others() -> None:
     assert kinds(out) == [FrameKind.PUBLISH] * 3 + [FrameKind.ANNOUNCE] * 7
 
 
+def test_a_message_that_nobody_was_there_for_is_sent_when_it_is_published_again() -> None:
+    relay = make(0)
+    assert relay.publish(TOPIC, b"news", NOW) == []
+    relay.linked(PEERS[0], NOW)
+    assert kinds(relay.publish(TOPIC, b"news", NOW)) == [FrameKind.PUBLISH]
+    assert relay.publish(TOPIC, b"news", NOW) == []
+
+
 def test_a_large_message_is_only_announced_and_pulled_in_chunks() -> None:
     relay = make(2)
     payload = bytes(100_000)
