@@ -5,7 +5,7 @@ snapshot, (key, parent) is unseen, and what it claims beats the best known: a pa
 relayed tickets however many validators there are. A claim that the proof does not bear out bans the sender.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +16,7 @@ from chain.params import ChainParams
 from chain.ports import EpochStake
 from chain.primitives.canonical import pack, unpack
 from chain.primitives.errors import Malformed
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 from chain.rules import InvalidBlock
 from consensus.ticket import Draw, claimed_draw, verify_ticket
@@ -27,7 +28,9 @@ OPEN_PARENTS = 3
 """The best tip and the two best siblings."""
 
 EARLY_MAX = 64
-"""Tickets held whose parent is not open yet (they can overtake the block); the oldest goes first."""
+"""Tickets held whose parent is not open yet (they can overtake the block). Such a ticket can only be judged with its
+parent, so that anybody can make any number of them: when all places are taken, the sender that holds most gives up its
+oldest. No sender can push out those of the others beyond its own share of the places."""
 
 EARLY_HOLD = Millis(10_000)
 """How long an early ticket is held: longer than a block takes to cross the network."""
@@ -128,6 +131,7 @@ class _Open:
 @dataclass(frozen=True, slots=True)
 class _Early:
     message: TicketMessage
+    sender: PeerId
     until: Millis
 
 
@@ -137,7 +141,7 @@ class TicketRelay:
     def __init__(self, params: ChainParams) -> None:
         self._params = params
         self._open: dict[Hash32, _Open] = {}
-        self._early: OrderedDict[bytes, _Early] = OrderedDict()
+        self._early: dict[bytes, _Early] = {}
         self._accepted = 0
         self._rejected = 0
         self._ignored = 0
@@ -158,8 +162,8 @@ class TicketRelay:
                 effects += self._judge(key, early.message)
         return effects + self.tick(now)
 
-    def validate(self, key: bytes, payload: bytes, now: Millis) -> list[TicketEffect]:
-        """Judge a message that the relay brought under the name `key`; the answer may come with a later call."""
+    def validate(self, key: bytes, payload: bytes, sender: PeerId, now: Millis) -> list[TicketEffect]:
+        """Judge a message that a neighbour brought under the name `key`; the answer may come with a later call."""
         try:
             message = decode_message(payload)
         except Malformed as error:
@@ -167,11 +171,18 @@ class TicketRelay:
         if message.parent_id in self._open:
             return self._judge(key, message)
         effects: list[TicketEffect] = []
-        if len(self._early) >= EARLY_MAX:
-            oldest, _ = self._early.popitem(last=False)
-            effects.append(self._answer(oldest, Judgement.IGNORE, "parent unknown"))
-        self._early[key] = _Early(message, Millis(now + EARLY_HOLD))
+        self._early[key] = _Early(message, sender, Millis(now + EARLY_HOLD))
+        if len(self._early) > EARLY_MAX:
+            given_up = self._most_crowding()
+            del self._early[given_up]
+            effects.append(self._answer(given_up, Judgement.IGNORE, "parent unknown"))
         return effects
+
+    def _most_crowding(self) -> bytes:
+        """Return the oldest early ticket of the sender that holds most; of several such senders, the oldest of all."""
+        held = Counter(early.sender for early in self._early.values())
+        most = max(held.values())
+        return next(key for key, early in self._early.items() if held[early.sender] == most)
 
     def own(self, parent_id: Hash32, draw: Draw) -> list[TicketEffect]:
         """Take a ticket of this node's staker: published if its parent is open and it beats the best known."""

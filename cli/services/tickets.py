@@ -98,7 +98,7 @@ class TicketService:
 
     def validate(self, effect: Validate) -> None:
         """Judge a ticket message of a neighbour."""
-        self._carry_out(self._relay.validate(effect.key, effect.payload, self._clock()))
+        self._carry_out(self._relay.validate(effect.key, effect.payload, effect.sender, self._clock()))
 
     def best_draw(self, parent_id: Hash32) -> Draw | None:
         """Return the best ticket known for a parent."""
