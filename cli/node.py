@@ -11,6 +11,7 @@ from random import Random, SystemRandom
 
 import uvloop
 
+from chain.exchange.effects import OwnRefused
 from chain.exchange.exchange import Exchange
 from chain.exchange.policy import ExchangePolicy
 from chain.exchange.topics import BLOCK_MAX_BYTES, SYNC_MAX_BYTES, TRANSACTION_MAX_BYTES, Topic
@@ -220,6 +221,7 @@ class Node:
             clock=mesh_clock,
             took=self._took,
             progressed=self._reconsider_sealing,
+            refused=self._own_refused,
         )
         account = reward_address(config)
         self._mining: MiningService | None = None
@@ -371,6 +373,10 @@ class Node:
         self._events.pending(signed)
         if self._mining is not None:
             self._mining.transactions_changed()
+
+    def _own_refused(self, refused: OwnRefused) -> None:
+        if self._mining is not None:
+            self._mining.refused(refused)
 
     def _better_ticket(self, parent_id: Hash32, draw: Draw) -> None:
         if self._mining is not None:

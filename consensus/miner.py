@@ -29,6 +29,14 @@ so a job that is 64 templates old loses nothing that matters."""
 REFRESH = Millis(5_000)
 """Shortest time between two templates for better transactions: building one costs the node up to 100 ms."""
 
+REFUSED_WAIT = Millis(5_000)
+"""Time to the next template after the node refused an own block; twice as long after each further one for the same
+parent. Late in a block's time nearly every hash is ripe at once: without a pause a fault of the node's own would be
+mined and refused as fast as it hashes."""
+
+REFUSED_DOUBLINGS = 6
+"""How often the pause doubles: to 320 s at most."""
+
 STAMP_EVERY = Millis(1_000)
 """How often `mined_at` is renewed when the parent is over GAP old (rule 5)."""
 
@@ -79,6 +87,9 @@ class BuildTemplate:
     parent: ChainedHeader
     draw: Draw | None
     """The best ticket known, to be put in."""
+    with_transactions: bool = True
+    """Whether to fill it from the pool: not after an own block for this parent was refused, since what was wrong with
+    that one is most likely in its body."""
 
 
 MinerEffect: TypeAlias = SetWork | Stop | Found | BuildTemplate
@@ -104,6 +115,7 @@ class _Event(Enum):
     BEATEN = auto()
     PUBLISHED = auto()
     RIPE = auto()
+    REFUSED = auto()
     HALTED = auto()
 
 
@@ -117,6 +129,10 @@ _NEXT: dict[tuple[MinerState, _Event], MinerState] = {
     (MinerState.HOLDING, _Event.BEATEN): MinerState.SEARCHING,
     (MinerState.SHOWN, _Event.BEATEN): MinerState.SEARCHING,
     (MinerState.HOLDING, _Event.PUBLISHED): MinerState.SHOWN,
+    (MinerState.SEARCHING, _Event.REFUSED): MinerState.SEARCHING,
+    (MinerState.HOLDING, _Event.REFUSED): MinerState.SEARCHING,
+    (MinerState.SHOWN, _Event.REFUSED): MinerState.SEARCHING,
+    (MinerState.DONE, _Event.REFUSED): MinerState.SEARCHING,
     (MinerState.SEARCHING, _Event.RIPE): MinerState.DONE,
     (MinerState.SHOWN, _Event.RIPE): MinerState.DONE,
 }
@@ -173,6 +189,10 @@ class Miner:
         self._jobs: OrderedDict[Hash32, Job] = OrderedDict()
         self._template_at = Millis(0)
         self._stale_since: Millis | None = None
+        self._refusals = 0
+        """Own blocks for the present parent that the node refused."""
+        self._retry_at: Millis | None = None
+        """When the next template after a refusal is due; until then there is none."""
         self._shares = ShareBook()
         self._rate = RateMeter()
         self._published = 0
@@ -184,6 +204,7 @@ class Miner:
             return []
         self._move(_Event.PARENT)
         self._parent, self._draw, self._best, self._stale_since = parent, draw, None, None
+        self._refusals, self._retry_at = 0, None
         self._jobs.clear()
         self._shares.forget_nonces()
         self._template_at = now
@@ -193,7 +214,7 @@ class Miner:
     def halt(self) -> list[MinerEffect]:
         """Stop mining: the operator asks, or the node is catching up."""
         self._move(_Event.HALTED)
-        self._parent, self._best = None, None
+        self._parent, self._best, self._retry_at = None, None, None
         self._jobs.clear()
         self._shares.forget_nonces()
         return [Stop()]
@@ -203,6 +224,8 @@ class Miner:
         parent = self._parent
         if parent is None or candidate.header.parent_id != parent.id or self._state not in _HASHING:
             return []
+        if self._retry_at is not None:
+            return []  # asked for before the refusal: it may have the same fault
         self._templates += 1
         return self._start_job(parent, candidate, now)
 
@@ -212,11 +235,11 @@ class Miner:
         if parent is None or parent_id != parent.id or self._state not in _HASHING or not draw.beats(self._draw):
             return []
         self._draw = draw
-        return [BuildTemplate(parent, draw)]
+        return [] if self._retry_at is not None else [self._template(parent)]
 
     def transactions_changed(self, now: Millis) -> None:
         """Note that the mempool could fill a better template; it is built when REFRESH has passed."""
-        if self._stale_since is None:
+        if self._stale_since is None and not self._refusals:
             self._stale_since = now
 
     def found(self, job_id: Hash32, nonce: bytes, pow_hash: int, now: Millis) -> list[MinerEffect]:
@@ -269,6 +292,25 @@ class Miner:
         self._move(_Event.BEATEN)
         return self._rework(parent) + self.tick(now)
 
+    def refused(self, parent_id: Hash32, now: Millis) -> list[MinerEffect]:
+        """Take note that the node refused an own block for a parent: drop it and start afresh after a pause.
+
+        The caller then tells of all rivals again (`rival`): one that the refused block had beaten is best now.
+        """
+        parent = self._parent
+        if parent is None or parent_id != parent.id or self._state is MinerState.IDLE:
+            return []
+        if self._best is not None and self._best.block is None and self._state is MinerState.DONE:
+            return []  # another's block is ripe: a new parent is about to come
+        self._move(_Event.REFUSED)
+        if self._best is not None and self._best.block is not None:
+            self._best = None
+        self._jobs.clear()
+        self._stale_since = None
+        self._retry_at = Millis(now + (REFUSED_WAIT << min(self._refusals, REFUSED_DOUBLINGS)))
+        self._refusals += 1
+        return [Stop()]
+
     def hashed(self, total: int, now: Millis) -> None:
         """Take the number of hashes that the threads have made since the start: for the hash rate."""
         self._rate.sample(total, now)
@@ -282,7 +324,9 @@ class Miner:
         if self._best is not None:
             holding = self._state is MinerState.HOLDING
             times.append(self._best.rank.time - (pre_relay(self._params) if holding else 0))
-        if self._stale_since is not None:
+        if self._retry_at is not None:
+            times.append(self._retry_at)
+        elif self._stale_since is not None:
             times.append(max(self._stale_since, self._template_at + REFRESH))
         job = self.current_job()
         if job is not None and self._stamp_useful(job):
@@ -298,9 +342,14 @@ class Miner:
         if self._best is not None and self._best.rank.time <= now:
             self._move(_Event.RIPE)
             return [*effects, Stop()]
+        if self._retry_at is not None:
+            if now < self._retry_at:
+                return effects
+            self._retry_at, self._template_at = None, now
+            effects.append(self._template(parent))
         if self._stale_since is not None and now >= max(self._stale_since, self._template_at + REFRESH):
             self._stale_since, self._template_at = None, now
-            effects.append(BuildTemplate(parent, self._draw))
+            effects.append(self._template(parent))
         job = self.current_job()
         if job is not None and self._stamp_useful(job):
             due = max(parent.time + self._params.gap, job.terms.mined_at + STAMP_EVERY)
@@ -320,6 +369,10 @@ class Miner:
             templates=self._templates,
             workers=self._shares.accounts(),
         )
+
+    def _template(self, parent: ChainedHeader) -> BuildTemplate:
+        """Ask for a template; after a refusal for one without transactions, after two also without a ticket."""
+        return BuildTemplate(parent, self._draw if self._refusals < 2 else None, with_transactions=self._refusals == 0)
 
     def _start_job(self, parent: ChainedHeader, candidate: Candidate, now: Millis) -> list[MinerEffect]:
         stamped = now if now >= parent.time + self._params.gap else 0

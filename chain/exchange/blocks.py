@@ -14,6 +14,7 @@ from chain.exchange.effects import (
     Effect,
     Import,
     Judgement,
+    OwnRefused,
     Penalise,
     Publish,
     SealCheck,
@@ -133,7 +134,10 @@ class Blocks:
         parent = self._source.chained(block.sealed.header.parent_id)
         if parent is None:
             return []
-        chained = self._rules.chain(block.sealed, parent)
+        try:
+            chained = self._rules.chain(block.sealed, parent)
+        except InvalidBlock as error:
+            return [OwnRefused(parent.id, block.sealed.header.height, error)]
         if not self.contest.is_worth(chained):
             return []
         compact = make_compact(
@@ -244,7 +248,7 @@ class Blocks:
         (error,) = results
         if error is not None:
             del self._blocks[block.id]
-            effects: list[Effect] = []
+            effects: list[Effect] = _told_to_miner(block, error)
             if block.key is not None and block.sender is not None:
                 effects += self._reject(block.key, block.sender, error)
             for rival in block.rivals:
@@ -271,7 +275,7 @@ class Blocks:
         if isinstance(result, InvalidBlock):
             if result.rule is Rule.TRANSACTIONS_ROOT and block.key is not None:
                 return self._assembly.mismatch(block, now)
-            return self._drop_invalid(block, now)
+            return self._drop_invalid(block, result, now)
         block.step(Step.VERIFIED)
         self._recent.put(block.id, tuple(signed.tx.raw for signed in result))
         importing = self._tags.next()
@@ -286,20 +290,20 @@ class Blocks:
         """Take the importer's word; returns the block's id, for those that wait for it."""
         block = self._importing.pop(tag)
         if isinstance(outcome, InvalidBlock):
-            return self._drop_invalid(block, now), block.id
+            return self._drop_invalid(block, outcome, now), block.id
         if outcome is ImportStatus.PRUNED:
             self.contest.strike_out(block.id)
         self.contest.imported(block.id)
         self._blocks.pop(block.id, None)
         return [], block.id
 
-    def _drop_invalid(self, block: Announced, now: Millis) -> list[Effect]:
+    def _drop_invalid(self, block: Announced, error: InvalidBlock, now: Millis) -> list[Effect]:
         """Forget a block with a true seal and an invalid body: relayers check seals only, so nobody is blamed here."""
         self._blocks.pop(block.id, None)
         self._invalid.add(block.id, now)
         self.contest.strike_out(block.id)
         self.invalid_bodies += 1
-        effects: list[Effect] = []
+        effects: list[Effect] = _told_to_miner(block, error)
         for waiting in [item for item in self._waiting.values() if item.compact.sealed.header.parent_id == block.id]:
             del self._waiting[waiting.block_id]
             effects += self._ignore(waiting.key, "its parent is invalid")
@@ -360,3 +364,10 @@ class Blocks:
     def _ignore(self, key: bytes, reason: str) -> list[Effect]:
         self.ignored += 1
         return [Verdict(key, Judgement.IGNORE, reason)]
+
+
+def _told_to_miner(block: Announced, error: InvalidBlock) -> list[Effect]:
+    if block.sender is not None:
+        return []
+    header = block.chained.header
+    return [OwnRefused(header.parent_id, header.height, error)]

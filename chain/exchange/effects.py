@@ -15,6 +15,7 @@ from chain.ports import EpochStake
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
+from chain.rules import InvalidBlock
 from chain.transaction import SignedTransaction, Transaction
 from chain.verified import VerifiedBlock
 
@@ -158,6 +159,15 @@ class Import:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnRefused:
+    """Tell the miner that a block of its own, which `found` took, turned out to be invalid: it must not wait for it."""
+
+    parent_id: Hash32
+    height: int
+    error: InvalidBlock
+
+
+@dataclass(frozen=True, slots=True)
 class AddTransaction:
     """Offer a transaction of the network to the pool; tell `transaction_added(tag, ...)` the error or None."""
 
@@ -214,6 +224,7 @@ Effect: TypeAlias = (
     | RecoverSenders
     | CheckBody
     | Import
+    | OwnRefused
     | AddTransaction
     | SyncProgress
 )

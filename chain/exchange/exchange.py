@@ -192,7 +192,7 @@ class Exchange:
 
     def found(self, block: Block, now: Millis) -> list[Effect]:
         """Take a block that this node's miner sealed: same path as a neighbour's. One whose parent is gone, or that a
-        better sibling has beaten, is dropped. Raises `InvalidBlock` if it breaks a rule that shows in the header."""
+        better sibling has beaten, is dropped; for one that breaks a rule there is an `OwnRefused`, now or later."""
         return self._blocks.found(block, now)
 
     def submit(self, tx: Transaction, now: Millis) -> list[Effect]:

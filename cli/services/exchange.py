@@ -85,9 +85,10 @@ class ExchangeService:
         clock: Callable[[], Millis],
         took: Callable[[SignedTransaction], None],
         progressed: Callable[[], None],
+        refused: Callable[[out.OwnRefused], None],
     ) -> None:
         """`clock` is the mesh's; `took` is told of each network transaction that the pool made pending, `progressed`
-        of the beginning, steps and end of a catch-up."""
+        of the beginning, steps and end of a catch-up, `refused` of own blocks that are invalid."""
         self._params = params
         self._exchange = exchange
         self._rules = rules
@@ -98,6 +99,7 @@ class ExchangeService:
         self._clock = clock
         self._took = took
         self._progressed = progressed
+        self._refused = refused
         self._tags: dict[RequestId, out.Tag] = {}
         self._progress: out.SyncProgress | None = None
         self._timer = DeadlineTimer(clock, exchange.deadline, self._tick, workers.fail)
@@ -201,6 +203,8 @@ class ExchangeService:
                 self._add_transaction(effect)
             case out.Import():
                 self._import(effect)
+            case out.OwnRefused():
+                self._refused(effect)
             case out.SyncProgress():
                 self._show(effect)
             case _:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from chain.block import Block, ChainedHeader
-from chain.exchange.effects import SyncProgress
+from chain.exchange.effects import OwnRefused, SyncProgress
 from chain.fees import next_base_fee
 from chain.importer import Importer
 from chain.mempool.pool import Mempool
@@ -139,6 +139,14 @@ class MiningService:
         if self._active:
             self._follow(self._view.head())
 
+    def refused(self, refused: OwnRefused) -> None:
+        """Go on without a block of this miner that the node itself refused: a fault of one of the two parts."""
+        log.error("own block %d is invalid, mining goes on without it: %s", refused.height, refused.error)
+        if self._active:
+            self._carry_out(self._miner.refused(refused.parent_id, self._clock()))
+            for rival in self._importer.unripe_children(refused.parent_id):
+                self._carry_out(self._miner.rival(rival, self._clock()))
+
     def transactions_changed(self) -> None:
         """The pool took a transaction."""
         if self._active:
@@ -218,13 +226,15 @@ class MiningService:
                 case Found(block=block):
                     log.info("found block %d", block.sealed.header.height)
                     self._found(block)
-                case BuildTemplate(parent=parent, draw=draw):
-                    self._build(parent, draw)
+                case BuildTemplate():
+                    self._build(effect)
         self._timer.arm()
 
-    def _build(self, parent: ChainedHeader, draw: Draw | None) -> None:
+    def _build(self, wish: BuildTemplate) -> None:
+        parent, draw = wish.parent, wish.draw
         base_fee = next_base_fee(parent.header, self._params)
-        pending = tuple(islice(self._pool.pending(base_fee), TEMPLATE_TRANSACTIONS))
+        most = TEMPLATE_TRANSACTIONS if wish.with_transactions else 0
+        pending = tuple(islice(self._pool.pending(base_fee), most))
 
         def job() -> Candidate:
             return build_candidate(

@@ -6,7 +6,18 @@ from hypothesis import strategies as st
 
 from chain.block import ChainedHeader, Header, SealedHeader, encode_header
 from chain.primitives.units import ZERO_HASH, Hash32, Millis
-from consensus.miner import REFRESH, STAMP_EVERY, BuildTemplate, Candidate, Found, Miner, MinerState, SetWork, Stop
+from consensus.miner import (
+    REFRESH,
+    REFUSED_WAIT,
+    STAMP_EVERY,
+    BuildTemplate,
+    Candidate,
+    Found,
+    Miner,
+    MinerState,
+    SetWork,
+    Stop,
+)
 from consensus.ripening import pre_relay
 from consensus.rules import ConsensusRules
 from consensus.shares import SHARE_LOG_TARGET, ShareVerdict
@@ -183,6 +194,56 @@ def test_after_the_gap_headers_are_stamped() -> None:
     assert found.block.sealed.header.mined_at == gap
     assert found.time == gap
     assert effects[-1] == Stop()
+
+
+def test_after_a_refusal_the_miner_starts_afresh_with_growing_pauses() -> None:
+    miner, work = mining()
+    draw = make_draw(DEVNET, key(1), PARENT, STAKE)
+    assert miner.ticket(PARENT.id, draw) == [BuildTemplate(PARENT, draw)]
+    now, pauses, asked = START, [], []
+    for _ in range(9):
+        miner.found(work.job_id, bytes(8), GOOD, now)
+        now = Millis(max(now, placed(GOOD).time))
+        miner.tick(now)
+        assert miner.statistics().state is MinerState.DONE
+        assert miner.refused(PARENT.id, now) == [Stop()]
+        assert miner.candidate(candidate(), now) == [], "a template asked for before the refusal has the same fault"
+        due = miner.deadline()
+        assert due is not None
+        miner.transactions_changed(now)
+        assert miner.tick(Millis(due - 1)) == []
+        asked += miner.tick(due)
+        pauses.append(due - now)
+        now = due
+        work = work_of(miner.candidate(candidate(), now))
+    assert pauses == [REFUSED_WAIT << min(number, 6) for number in range(9)]
+    bare = BuildTemplate(PARENT, None, with_transactions=False)
+    assert asked == [BuildTemplate(PARENT, draw, with_transactions=False)] + [bare] * 8
+    assert miner.parent(OTHER, None, now) == [Stop(), BuildTemplate(OTHER, None)]
+
+
+def test_a_refusal_that_concerns_nothing_under_way_changes_nothing() -> None:
+    miner, _ = mining()
+    assert miner.refused(OTHER.id, START) == []
+    rival = placed(GOOD)
+    miner.rival(rival, START)
+    miner.tick(rival.time)
+    assert miner.refused(PARENT.id, rival.time) == [], "another's block is ripe"
+    miner.halt()
+    assert miner.refused(PARENT.id, START) == []
+    assert Miner(DEVNET).refused(PARENT.id, START) == []
+
+
+def test_a_rival_that_is_told_again_after_a_refusal_must_be_beaten() -> None:
+    miner, work = mining()
+    miner.found(work.job_id, bytes(8), BETTER, START)
+    assert miner.rival(placed(GOOD), START) == []
+    miner.refused(PARENT.id, START)
+    assert miner.rival(placed(GOOD), START) == []
+    assert miner.statistics().best_time == placed(GOOD).time
+    due = Millis(START + REFUSED_WAIT)
+    assert miner.tick(due) == [BuildTemplate(PARENT, None, with_transactions=False)]
+    assert work_of(miner.candidate(candidate(), due)).limit == GOOD - 1
 
 
 def test_a_halted_miner_rests() -> None:

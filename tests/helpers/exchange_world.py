@@ -17,6 +17,7 @@ from chain.exchange.effects import (
     Import,
     Judgement,
     OutOfReach,
+    OwnRefused,
     Penalise,
     Publish,
     RecoverSenders,
@@ -115,6 +116,7 @@ class Node:
         self.progress: list[SyncProgress] = []
         self.imports: list[int] = []
         self.out_of_reach: list[OutOfReach] = []
+        self.refused: list[OwnRefused] = []
         self.is_silent = False
         """Answers no request, as a hostile peer does."""
         self.rewrite: Callable[[bytes], bytes] = lambda payload: payload
@@ -218,6 +220,8 @@ class Node:
                 world.later(5, lambda: self._import(effect))
             case AddTransaction(tag, signed):
                 self.do(self.exchange.transaction_added(tag, self._try_add(signed, now), now))
+            case OwnRefused():
+                self.refused.append(effect)
             case SyncProgress():
                 self.progress.append(effect)
             case OutOfReach():

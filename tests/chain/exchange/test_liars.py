@@ -22,6 +22,7 @@ from chain.primitives.canonical import pack
 from chain.primitives.errors import Penalty
 from chain.primitives.hashing import blake2b_128
 from chain.primitives.units import Hash32, Millis
+from chain.rules import Rule
 from chain.transaction import SignedTransaction
 from chain.verified import VerifiedBlock
 from tests.helpers.exchange_chain import FORBIDDEN, GENESIS, PARAMS, SmallRules, grow, next_block
@@ -349,3 +350,23 @@ def test_parts_that_another_form_brought_meanwhile_blame_nobody() -> None:
     world.run(30_000)
     assert not world.bans()
     assert node.head.id == block_id
+
+
+def test_a_miner_is_told_when_its_own_block_is_refused() -> None:
+    world = World(14)
+    node = world.node()
+    signed = sign(key_of(1), to=GENESIS.header.miner, value=FORBIDDEN)
+    block = next_block(GENESIS, (signed,))
+    world.run(20_000)
+    node.found(block)
+    node.found(next_block(GENESIS, claim=1))
+    header = next_block(GENESIS).sealed.header
+    node.found(replace(block, sealed=replace(block.sealed, header=replace(header, height=7))))
+    world.run(20_000)
+    assert [(refused.parent_id, refused.height) for refused in node.refused] == [
+        (GENESIS.id, 7),
+        (GENESIS.id, 1),
+        (GENESIS.id, 1),
+    ]
+    assert {refused.error.rule for refused in node.refused} >= {Rule.HEIGHT}
+    assert node.head.height == 0

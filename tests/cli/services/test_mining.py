@@ -1,11 +1,29 @@
-"""Mining on the event loop: when a node rests."""
+"""Mining on the event loop: when a node rests, and that it does not rest on a block that nobody takes."""
 
-from chain.exchange.effects import SyncPhase
+import asyncio
+import logging
+from collections.abc import Callable
+
+import pytest
+
+from chain.exchange.effects import OwnRefused, SyncPhase
 from chain.exchange.messages import Headers, Status, decode_response, encode_response
 from chain.primitives.units import Hash32, Millis
-from cli.services.mining import is_behind
+from chain.rules import InvalidBlock, Rule
+from cli.services.mining import MiningService, is_behind
+from cli.workers import Lane, Result, Workers
+from consensus.miner import REFUSED_WAIT, MinerState
 from tests.helpers.exchange_chain import GENESIS, PARAMS, grow
 from tests.helpers.exchange_world import Node, World, small
+from tests.helpers.networks import address_of, payment, small_genesis
+from tests.helpers.rpc_world import World as RpcWorld
+
+
+class AtOnce(Workers):
+    """Runs each job where it is asked for."""
+
+    def do(self, lane: Lane, job: Callable[[], Result], then: Callable[[Result], None]) -> None:
+        then(job())
 
 
 def one_behind(seed: int) -> tuple[World, Node, Node]:
@@ -56,3 +74,44 @@ def test_a_node_whose_head_is_old_rests_on_the_claim_alone() -> None:
     report = next(report for report in fresh.progress if report.phase is SyncPhase.HEADERS)
     assert is_behind(PARAMS, report, GENESIS, Millis(GENESIS.time + PARAMS.gap))
     assert not is_behind(PARAMS, report, GENESIS, Millis(GENESIS.time + PARAMS.gap - 1))
+
+
+async def test_after_an_own_block_that_is_refused_a_template_without_transactions_is_mined(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = RpcWorld(genesis=small_genesis())
+    world.pool.add(payment(world.builder.genesis, 0, 0, to=address_of(1)), world.now, local=True)
+    changed = asyncio.Event()
+    service = MiningService(
+        world.params,
+        importer=world.importer,
+        view=world.view,
+        pool=world.pool,
+        workers=AtOnce(),
+        clock=world.clock,
+        reward_address=address_of(2),
+        extra=b"",
+        found=lambda _block: None,
+        work_changed=changed.set,
+    )
+    service.activate(active=True)
+    first = service.miner.current_job()
+    assert first is not None
+    assert len(first.candidate.transactions) == 1
+    parent = world.view.head()
+    with caplog.at_level(logging.ERROR, logger="mining"):
+        service.refused(OwnRefused(parent.id, parent.height + 1, InvalidBlock(Rule.STATE_ROOT)))
+    assert [record.message for record in caplog.records] == [
+        "own block 1 is invalid, mining goes on without it: " + Rule.STATE_ROOT.value
+    ]
+    assert service.current() is None
+    assert service.miner.current_job() is None
+    world.now = Millis(world.now + REFUSED_WAIT)
+    service.transactions_changed()  # looks at the timer, whose time has come
+    changed.clear()
+    await changed.wait()
+    second = service.miner.current_job()
+    assert second is not None
+    assert second.candidate.transactions == ()
+    assert service.statistics().state is MinerState.SEARCHING
+    service.activate(active=False)
