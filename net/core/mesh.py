@@ -146,11 +146,11 @@ class Mesh:
         if self._clock_at is None:
             return []
         self._deadline = None
-        mesh_now = self.mesh_time(now)
         parts.guard.tick(now)
         out: list[Effect] = []
         if now >= self._clock_at:
             out += self._do(self._tick_clock(now), now)
+        mesh_now = self.mesh_time(now)  # after the clock, which may have been set: the first record is signed by it
         if _due(parts.gossip.deadline(), mesh_now):
             out += self._do(parts.gossip.tick(mesh_now), now)
         if _due(parts.reconciler.deadline(), mesh_now):

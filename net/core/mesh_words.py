@@ -245,7 +245,7 @@ class Interpreter:
                 at = parts.clock.mesh_time(now)
                 return [Speak(sender, TimeReply(attempt, at, at), back, receipts=delivered.receipts)]
             case TimeReply(attempt, received, sent):
-                asked = parts.sources.answered(attempt, sender)
+                asked = parts.sources.answered(attempt, sender, now)
                 if asked is not None:
                     contact = self._contact(back[0])
                     parts.clock.sample(sender, contact, asked=asked, received=received, sent=sent, now=now)

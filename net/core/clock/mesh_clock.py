@@ -5,9 +5,14 @@ common point, at most AHEAD_MAX ahead of the own clock. The first nodes of a net
 the nodes of a devnet are started with `trust_own_clock`, which counts as agreement from the start; they follow the
 median all the same once they have neighbours. A joiner without it, whose network has fewer than three other nodes or
 only one first contact, waits.
+
+Until then the own clock is a voice, as wide as AGREE, and all ids met through one first contact are one voice together:
+the offset moves only to what two voices say. A first contact alone, with however many accomplices, moves the clock by no
+more than AGREE; else it could set a joiner's time back by years, and every message and record of the honest peers would
+come from the future.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 
 from chain.primitives.peer import PeerId
@@ -31,6 +36,10 @@ SOURCES_MAX = 128
 
 SAMPLE_LIFE = Millis(900_000)
 """Age at which a sample counts no more."""
+
+TRIP_MAX = Millis(3_000)
+"""Longest round trip of a sample. Whoever delays an answer widens an honest id's interval until it holds, and supports,
+what liars tell: by this much at most. Honest answers over several hops take a second."""
 
 DRIFT_PPM = 100
 """How much a sample's interval widens as it ages: twice what cheap oscillators are off."""
@@ -61,7 +70,7 @@ class ClockStatistics:
     sources: int
     """Ids with a sample."""
     supporting: int
-    """Ids whose interval holds the target."""
+    """Voices whose interval holds the target, the own clock's among them."""
     agreed: bool
 
 
@@ -103,10 +112,11 @@ class MeshClock:
         """Take four time stamps: asked and now by the driver's clock, received and sent by the peer's mesh clock.
 
         The peer's offset lies between `sent - now` and `received - asked`: neither way took negative time. Nor did the
-        peer: by telling otherwise it would widen its interval until it holds, and supports, whatever others tell.
+        peer: by telling otherwise it would widen its interval until it holds, and supports, whatever others tell. An
+        answer that was under way for over TRIP_MAX says too little.
         """
         low, high = Millis(sent - now), Millis(received - asked)
-        if low <= high and received <= sent:
+        if low <= high and received <= sent and now - asked <= TRIP_MAX:
             self._put(peer, Sample(low, high, contact, now))
 
     def forget(self, peer: PeerId) -> None:
@@ -155,26 +165,33 @@ class MeshClock:
             del self._samples[peer]
 
     def _median(self, now: Millis) -> tuple[int, int]:
-        """Return the middle of the stretch that most intervals hold (Marzullo), and how many do.
+        """Return the middle of the stretch that most voices share (Marzullo), and how many do.
 
-        The own offset counts as one more opinion once it is agreed, so that two nodes do not chase each other.
+        Once the time is agreed every id is a voice, and so is the own offset, lest two nodes chase each other.
+        Before, those of one first contact are one; of stretches that as many share, one that the own clock shares comes
+        first, then the nearest to it.
         """
-        edges: list[tuple[int, int]] = []
-        for sample in self._samples.values():
+        own = round(self._offset) if self._agreed else 0
+        slack = 1 if self._agreed else AGREE
+        edges: list[tuple[int, int, PeerId | None]] = [(own - slack, -1, None), (own + slack, 1, None)]
+        for peer, sample in self._samples.items():
             widen = (now - sample.at) * DRIFT_PPM // 1_000_000
-            edges += [(sample.low - widen, -1), (sample.high + widen, 1)]
-        if self._agreed:
-            own = round(self._offset)
-            edges += [(own - 1, -1), (own + 1, 1)]
-        if not edges:
-            return 0, 0
-        edges.sort()
-        best, best_low, best_high, count = 0, 0, 0, 0
-        for place, (edge, kind) in enumerate(edges):
-            count -= kind
-            if count > best:
-                best, best_low, best_high = count, edge, edges[place + 1][0]
-        return (best_low + best_high) // 2, best
+            name = peer if self._agreed else sample.contact
+            edges += [(sample.low - widen, -1, name), (sample.high + widen, 1, name)]
+        edges.sort(key=lambda edge: edge[:2])
+        best, middle = (0, False, 0), 0
+        voices: Counter[PeerId | None] = Counter()
+        for place, (edge, kind, voice) in enumerate(edges):
+            voices[voice] -= kind
+            if not voices[voice]:
+                del voices[voice]
+            if kind > 0 or len(voices) < best[0]:
+                continue
+            between = (edge + edges[place + 1][0]) // 2
+            found = (len(voices), False, 0) if self._agreed else (len(voices), None in voices, -abs(between))
+            if found > best:
+                best, middle = found, between
+        return middle, best[0]
 
     def statistics(self) -> ClockStatistics:
         """Return what the clock shows."""

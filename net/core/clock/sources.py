@@ -11,6 +11,7 @@ from heapq import nsmallest
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
+from net.core.clock.mesh_clock import TRIP_MAX
 from net.core.map.view import MapView
 
 SOURCES = 64
@@ -90,11 +91,16 @@ class Sources:
     def _rank(self, peer: PeerId) -> bytes:
         return blake2b(peer, key=self._secret, digest_size=16).digest()
 
-    def answered(self, attempt: bytes, peer: PeerId) -> Millis | None:
-        """Return when this peer was asked under this name; forgets the question."""
+    def answered(self, attempt: bytes, peer: PeerId, now: Millis) -> Millis | None:
+        """Return when this peer was asked under this name; forgets the question.
+
+        None as well for an answer so late that it says nothing: whoever delays one has dropped it.
+        """
         asked = self._asked.get(attempt)
         if asked is None or asked[0] != peer:
             return None
         del self._asked[attempt]
+        if now - asked[1] > TRIP_MAX:
+            return None
         self._silent.discard(peer)
         return asked[1]

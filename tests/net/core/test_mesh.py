@@ -155,6 +155,38 @@ def test_three_ids_of_two_first_contacts_set_the_clock() -> None:
     assert world.run_until(lambda: complete([*nodes, joiner]), limit=30_000)
 
 
+@pytest.mark.slow
+def test_a_clock_that_is_set_forward_ends_no_links() -> None:
+    world = World(2)
+    nodes: list[SimNode] = []
+    for _ in range(5):
+        config = replace(CONFIG, bootstraps=tuple(node.url for node in nodes[:1]))
+        nodes.append(SimNode(world, config, [TOPIC]))
+        nodes[-1].mesh._parts.clock._offset = 30_000.0
+        nodes[-1].start()
+    assert world.run_until(lambda: complete(nodes), limit=60_000)
+    urls = (nodes[0].url, nodes[1].url)
+    joiner = SimNode(world, replace(CONFIG, trust_own_clock=False, bootstraps=urls), [TOPIC])
+    joiner.start()
+    assert world.run_until(lambda: complete([*nodes, joiner]), limit=30_000)
+    assert not [line for _, line in joiner.log if "not confirmed" in line]
+
+
+@pytest.mark.slow
+def test_a_first_contact_that_lies_about_the_time_does_not_keep_a_joiner_out() -> None:
+    world, nodes = network(4, seed=14)
+    assert world.run_until(lambda: complete(nodes), limit=15_000)
+    liar = SimNode(world, CONFIG, [TOPIC])
+    liar.mesh._parts.clock._offset = -315_360_000_000.0
+    liar.start()
+    urls = (liar.url, nodes[0].url, nodes[1].url)
+    joiner = SimNode(world, replace(CONFIG, trust_own_clock=False, bootstraps=urls), [TOPIC])
+    joiner.start()
+    assert world.run_until(lambda: joiner.mesh.statistics().clock.agreed, limit=60_000)
+    assert abs(joiner.mesh.mesh_time(world.now) - world.now) < 1_000
+    assert world.run_until(lambda: complete([*nodes, joiner]), limit=30_000)
+
+
 # --- hostile input ---------------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.clock.mesh_clock import AHEAD_MAX, SLEW_PPM, SOURCES_MAX, MeshClock
+from net.core.clock.mesh_clock import AGREE, AHEAD_MAX, SLEW_PPM, SOURCES_MAX, TRIP_MAX, MeshClock
 
 START = Millis(1_750_000_000_000)
 
@@ -100,3 +100,51 @@ def test_an_id_that_claims_to_have_answered_before_it_was_asked_supports_nobody(
     clock.tick(START)
     assert not clock.statistics().agreed
     assert clock.statistics().sources == 2
+
+
+YEARS = 315_360_000_000
+
+
+def test_a_first_contact_alone_cannot_set_an_unsure_clock() -> None:
+    for offset in (-YEARS, -2 * AGREE, 2 * AGREE):
+        clock = MeshClock(trusted=False)
+        clock.coarse(peer(1), peer(1), Millis(START + offset), START)
+        for number in range(2, 9):
+            tell(clock, number, offset, contact=1)  # accomplices that it introduces
+        clock.tick(START)
+        assert clock.mesh_time(START) == START
+        tell(clock, 10, 20, contact=2)
+        clock.tick(START)
+        assert abs(clock.mesh_time(START) - START) <= 100, "the own clock and an honest contact"
+        assert not clock.agreed
+
+
+def test_two_first_contacts_set_a_wrong_clock() -> None:
+    for offset in (-3_600_000, 30_000):
+        clock = MeshClock(trusted=False)
+        tell(clock, 1, offset, contact=1)
+        clock.tick(START)
+        assert clock.mesh_time(START) == START
+        tell(clock, 2, offset, contact=2)
+        clock.tick(START)
+        assert abs(clock.mesh_time(START) - START - offset) <= 100
+        assert not clock.agreed
+        tell(clock, 3, offset, contact=2)
+        clock.tick(START)
+        assert clock.agreed
+
+
+def test_of_contacts_that_contradict_each_other_the_one_nearest_to_the_own_clock_counts() -> None:
+    clock = MeshClock(trusted=False)
+    for number, offset in ((1, -9_000), (2, -200), (3, 9_000)):
+        tell(clock, number, offset, contact=number)
+    clock.tick(START)
+    assert abs(clock.mesh_time(START) - START + 200) <= 60
+
+
+def test_an_answer_that_was_delayed_says_nothing() -> None:
+    clock = MeshClock(trusted=True)
+    tell(clock, 1, 0, contact=1, trip=TRIP_MAX + 1)
+    assert clock.statistics().sources == 0
+    tell(clock, 1, 0, contact=1, trip=TRIP_MAX)
+    assert clock.statistics().sources == 1

@@ -4,6 +4,7 @@ from random import Random
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
+from net.core.clock.mesh_clock import TRIP_MAX
 from net.core.clock.sources import ASK_EVERY, DRAW_EVERY, OPEN_MAX, SOURCES, Question, Sources
 from net.core.map.view import MapView
 
@@ -41,7 +42,7 @@ def ask(sources: Sources, count: int, now: int, *, answer: bool) -> tuple[list[Q
         assert question is not None
         asked.append(question)
         if answer:
-            assert sources.answered(name, question.peer) == now
+            assert sources.answered(name, question.peer, Millis(now)) == now
     return asked, now
 
 
@@ -91,27 +92,36 @@ def test_a_silent_source_is_asked_the_sure_way_until_it_answers() -> None:
     assert not any(question.sure for question in asked)
 
 
+def test_an_answer_that_comes_too_late_is_a_silence() -> None:
+    sources = make(Ids(1))
+    for sure in (False, True, True):
+        now = Millis(sources.deadline() or 0)
+        question = sources.next(b"name", now, agreed=True)
+        assert question is not None
+        assert question.sure is sure
+        assert sources.answered(b"name", question.peer, Millis(now + TRIP_MAX + 1)) is None
+
+
 def test_only_the_one_who_was_asked_can_answer_and_only_once() -> None:
     sources = make(Ids(4))
     now = Millis(sources.deadline() or 0)
     question = sources.next(b"name", now, agreed=True)
     assert question is not None
-    assert sources.answered(b"name", PeerId(b"x" * 32)) is None
-    assert sources.answered(b"other", question.peer) is None
-    assert sources.answered(b"name", question.peer) == now
-    assert sources.answered(b"name", question.peer) is None
+    assert sources.answered(b"name", PeerId(b"x" * 32), now) is None
+    assert sources.answered(b"other", question.peer, now) is None
+    assert sources.answered(b"name", question.peer, now) == now
+    assert sources.answered(b"name", question.peer, now) is None
 
 
 def test_questions_under_way_are_bounded_and_the_oldest_is_given_up() -> None:
     sources = make(Ids(2_000))
-    names: list[tuple[bytes, PeerId]] = []
-    now = START
+    names: list[tuple[bytes, PeerId, Millis]] = []
     for number in range(3 * OPEN_MAX):
         now = Millis(sources.deadline() or 0)
         name = number.to_bytes(16, "big")
         question = sources.next(name, now, agreed=False)
         assert question is not None
-        names.append((name, question.peer))
+        names.append((name, question.peer, now))
         assert len(sources._asked) <= OPEN_MAX
         assert len(sources._silent) <= len(sources._turns) == SOURCES
     answered = [sources.answered(*name) is not None for name in names]
