@@ -91,6 +91,9 @@ class NodeConfig:
     )
     rpc_cors: tuple[str, ...] = _setting((), "Origins of web pages that may call the RPC; * for all. May repeat.")
     metrics_host: str = _setting("127.0.0.1", "Address of the Prometheus metrics; empty: none.")
+    metrics_hosts: tuple[str, ...] = _setting(
+        (), "Host names by which the metrics are scraped besides localhost and IP addresses; * for all. May repeat."
+    )
     metrics_port: int = _setting(9469, "Port of the metrics, at /metrics.", low=0, high=65535)
 
     mine: bool = _setting(False, "Hash for blocks; needs a reward address.")

@@ -354,6 +354,7 @@ class Node:
             chain=self._view,
             node=self._node_facts,
             events=self._events,
+            allowed_hosts=config.metrics_hosts,
         )
 
     # what happens

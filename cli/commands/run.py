@@ -11,7 +11,12 @@ import click
 from cli.commands.options import json_option, place_options
 from cli.config import ENVIRONMENT_PREFIX, SETTINGS, is_list, load_config
 
-LIST_FLAGS = {"link_addresses": "link-address", "rpc_hosts": "rpc-host-name", "stake_keys": "stake-key"}
+LIST_FLAGS = {
+    "link_addresses": "link-address",
+    "rpc_hosts": "rpc-host-name",
+    "metrics_hosts": "metrics-host-name",
+    "stake_keys": "stake-key",
+}
 """Flags of settings that are lists, where the singular reads better."""
 
 

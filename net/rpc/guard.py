@@ -51,6 +51,31 @@ def is_loopback(remote: str) -> bool:
     return address is not None and address.is_loopback
 
 
+class Hosts:
+    """Judges the Host header against the names that a server goes by."""
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        """`allowed` are names besides `localhost` and addresses; `*` for all."""
+        self._any = "*" in allowed
+        self._names = frozenset({"localhost", *(name.lower() for name in allowed)})
+        self._known: dict[str, bool] = {}
+
+    def allowed(self, header: str | None) -> bool:
+        """Tell whether a request was meant for this server: a page that rebinds its DNS name to us keeps its own name.
+
+        An IP address is no name and cannot be rebound; a request without a Host (HTTP/1.0) comes from no browser.
+        """
+        if header is None or self._any:
+            return True
+        known = self._known.get(header)
+        if known is None:
+            host = host_of(header)
+            known = host in self._names or _address(host) is not None
+            if len(self._known) < 64:
+                self._known[header] = known
+        return known
+
+
 class Doorman:
     """Judges Host, Origin and token."""
 
@@ -58,27 +83,14 @@ class Doorman:
         """Raise `ValueError` for a token that is no secret: the composition root checks it before."""
         if policy.admin_token is not None and len(policy.admin_token) < TOKEN_MIN:
             raise ValueError(f"the operator's token has under {TOKEN_MIN} characters")
-        self._any_host = "*" in policy.allowed_hosts
-        self._hosts = frozenset({"localhost", *(host.lower() for host in policy.allowed_hosts)})
+        self._hosts = Hosts(policy.allowed_hosts)
         self._any_origin = "*" in policy.cors_origins
         self._origins = frozenset(origin.rstrip("/").lower() for origin in policy.cors_origins)
         self._bearer = None if policy.admin_token is None else f"Bearer {policy.admin_token}".encode()
-        self._known_hosts: dict[str, bool] = {}
 
     def host_allowed(self, header: str | None) -> bool:
-        """Tell whether a request was meant for this server: a page that rebinds its DNS name to us keeps its own name.
-
-        An IP address is no name and cannot be rebound; a request without a Host (HTTP/1.0) comes from no browser.
-        """
-        if header is None or self._any_host:
-            return True
-        known = self._known_hosts.get(header)
-        if known is None:
-            host = host_of(header)
-            known = host in self._hosts or _address(host) is not None
-            if len(self._known_hosts) < 64:
-                self._known_hosts[header] = known
-        return known
+        """Tell whether a request was meant for this server (`Hosts.allowed`)."""
+        return self._hosts.allowed(header)
 
     def origin_allowed(self, origin: str | None, host: str | None) -> bool:
         """Tell whether a page of this origin may call: one that is listed, our own, or a wallet's extension."""

@@ -7,8 +7,8 @@ median all the same once they have neighbours. A joiner without it, whose networ
 only one first contact, waits.
 
 Until then the own clock is a voice, as wide as AGREE, and all ids met through one first contact are one voice together:
-the offset moves only to what two voices say. A first contact alone, with however many accomplices, moves the clock by no
-more than AGREE; else it could set a joiner's time back by years, and every message and record of the honest peers would
+the offset moves only to what two voices say. A first contact alone, with however many accomplices, moves the clock by
+AGREE at most; else it could set a joiner's time back by years, and every message and record of the honest peers would
 come from the future.
 """
 

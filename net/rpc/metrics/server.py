@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Iterable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.web_request import BaseRequest
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
 from chain.primitives.errors import ListenError
 from net.rpc.events import Events
+from net.rpc.guard import Hosts
 from net.rpc.metrics.chain_metrics import ChainListener, chain_facts
 from net.rpc.metrics.exposition import RecordCollector, Source
 from net.rpc.metrics.families import CHAIN
@@ -32,9 +33,15 @@ class MetricsServer:
         chain: ChainReader,
         node: NodeFacts,
         events: Events,
+        allowed_hosts: tuple[str, ...] = (),
     ) -> None:
-        """`sources` are the parts' records with the groups of `families` that tell of them; port 0 takes a free one."""
+        """`sources` are the parts' records with the groups of `families` that tell of them; port 0 takes a free one.
+
+        `allowed_hosts` are the names in a request's Host header that are answered besides `localhost` and addresses: a
+        web page on this machine must not read the node's links and accounts by making its own name point here.
+        """
         self._host, self._port = host, port
+        self._hosts = Hosts(allowed_hosts)
         self._registry = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
@@ -49,6 +56,8 @@ class MetricsServer:
         return generate_latest(self._registry)
 
     async def _handle(self, request: BaseRequest) -> web.Response:
+        if not self._hosts.allowed(request.headers.get(hdrs.HOST)):
+            return web.Response(status=403, text="this Host is not served here: see metrics_hosts\n")
         if request.path != PATH or request.method not in ("GET", "HEAD"):
             return web.Response(status=404, text=f"metrics are at {PATH}\n")
         return web.Response(body=self.page(), headers={"Content-Type": CONTENT_TYPE_LATEST})

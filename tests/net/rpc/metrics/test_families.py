@@ -170,3 +170,20 @@ async def test_the_page_is_served() -> None:
         async with session.get(f"http://127.0.0.1:{port}/") as response:
             assert response.status == 404
     await server.close()
+
+
+async def test_the_page_is_served_by_name_only_to_the_names_that_are_set() -> None:
+    world = World()
+    server = MetricsServer(
+        "127.0.0.1", 0, [], chain=world.view, node=world.node, events=world.events, allowed_hosts=("Node.lan",)
+    )
+    port = await server.open()
+    answers = {"localhost": 200, "192.168.1.2": 200, "[::1]": 200, "node.lan": 200, "rebound.example": 403, "": 403}
+    async with aiohttp.ClientSession() as session:
+        for name, status in answers.items():
+            headers = {"Host": f"{name}:{port}"}
+            async with session.get(f"http://127.0.0.1:{port}/metrics", headers=headers) as response:
+                assert (name, response.status) == (name, status)
+                if status == 403:
+                    assert "metrics_hosts" in await response.text()
+    await server.close()
