@@ -23,7 +23,7 @@ from net.rpc.errors import (
 )
 from net.rpc.policy import RpcLimits
 from net.rpc.registry import Caller, Method, Registry, Where
-from net.rpc.workers import Workers
+from net.rpc.workers import CLIENT, Workers
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class Dispatcher:
         """Return the text of the answer, None if none is wanted (notifications)."""
         if request.refused is not None:
             return self._refuse(_NULL_ID, request.refused)
+        CLIENT.set(caller.client)
         if request.batch is None:
             return await self._call(request.single, caller)
         try:
@@ -167,6 +168,8 @@ class Dispatcher:
             async with asyncio.timeout(self._limits.call_timeout / 1000):
                 if method.where is Where.WORKER:
                     return await self._workers.run(cast("Callable[..., Json]", method.run), *arguments)
+                if method.where is Where.SCAN:
+                    return await self._workers.scan(cast("Callable[..., Json]", method.run), *arguments)
                 return await cast("Awaitable[Json]", method.run(*arguments))
         except TimeoutError:
             raise _timed_out() from None

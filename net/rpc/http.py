@@ -201,7 +201,7 @@ class HttpHandler:
                 socket,
                 self._dispatcher,
                 limits,
-                caller=Caller(owner, session, admin),
+                caller=Caller(owner, session, admin, client_of(remote)),
                 take=self._taker(remote),
                 clock=self._services.clock,
             )

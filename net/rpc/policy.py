@@ -58,9 +58,9 @@ class RpcLimits:
     call_timeout: Millis = Millis(20_000)
     """Longest answer of one call or batch before it gets -32002."""
     workers: int = 2
-    """Threads for calls that scan (logs, whole blocks, proofs)."""
+    """Threads for calls that take long (whole blocks, proofs, logs); scans of logs never hold the last of several."""
     worker_queue: int = 64
-    """Calls waiting for a worker; above: -32005."""
+    """Calls waiting for a worker, and scans of logs as many again; above: -32005 for the client with most of them."""
     filters: int = 2_000
     """Filters in all; above: -32005."""
     filters_per_owner: int = 128
@@ -107,7 +107,7 @@ class RpcLimits:
     work_wait: Millis = Millis(15_000)
     """How long `mappemonde_getWork` waits for new work; below `call_timeout`."""
     work_waiters: int = 256
-    """Miners waiting at once."""
+    """Miners waiting at once; above, the client with most of them is answered early, or gets -32005."""
     map_page: int = 1_000
     """Peers in one answer of `mappemonde_mapNodes`."""
 

@@ -50,7 +50,9 @@ class Where(Enum):
     LOOP = "loop"
     """On the event loop: for answers from memory or by a few database reads."""
     WORKER = "worker"
-    """In a worker thread: whatever decodes whole blocks, scans, or proves."""
+    """In a worker thread: whatever decodes whole blocks or proves."""
+    SCAN = "scan"
+    """In a worker thread that scans may hold: what may take seconds."""
     WAIT = "wait"
     """As a coroutine on the event loop."""
 
@@ -83,6 +85,13 @@ class Caller:
     """None over HTTP."""
     admin: bool = False
     """Whether the request carried the operator's token."""
+    address: str | None = None
+    """Where a WebSocket comes from; None over HTTP, where the owner is the address."""
+
+    @property
+    def client(self) -> str:
+        """Whose share of what all clients have in common it takes: an address, however many connections it opens."""
+        return self.address or self.owner
 
 
 Run = Callable[..., Json] | Callable[..., Awaitable[Json]]

@@ -57,7 +57,7 @@ class FilterMethods:
         found = self._table.get(name, self._services.clock())
         if found.criteria is None:
             raise failed("filter not found")
-        return await self._services.workers.run(self._services.scanner.scan, found.criteria)
+        return await self._services.workers.scan(self._services.scanner.scan, found.criteria)
 
     def uninstall(self, name: str) -> Json:
         """Forget a filter."""
@@ -80,7 +80,7 @@ def log_methods(services: Services) -> list[Method]:
     options = _options_kind(criteria)
     name, wanted = Param("filterId", FILTER_ID), Param("filter", criteria)
     return [
-        Method("eth_getLogs", "Logs of stored blocks", (wanted,), array_of(LOG), services.scanner.scan, Where.WORKER),
+        Method("eth_getLogs", "Logs of stored blocks", (wanted,), array_of(LOG), services.scanner.scan, Where.SCAN),
         Method("eth_newFilter", "Make a filter of logs", (wanted,), TEXT, it.new_logs, takes_caller=True),
         Method("eth_newBlockFilter", "Make a filter of new blocks", (), TEXT, it.new_blocks, takes_caller=True),
         Method(
