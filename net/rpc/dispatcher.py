@@ -9,7 +9,7 @@ from typing import cast
 
 from chain.call import CallReverted
 from chain.primitives.errors import NodeError
-from net.rpc.encoding import BadJson, Json, data, dump, parse
+from net.rpc.encoding import BadJson, Dumped, Json, data, dump, parse
 from net.rpc.errors import (
     FORBIDDEN,
     INVALID_REQUEST,
@@ -135,7 +135,7 @@ class Dispatcher:
                 raise unknown_method(name)
             self._calls[name] += 1
             result = await self._run(method, call.get("params"), caller)
-            text = dump(result)
+            text = result.text if isinstance(result, Dumped) else dump(result)
             if len(text) > self._limits.response_bytes:
                 raise RpcError(TOO_LARGE, "response too large")
         except NodeError as error:
@@ -156,14 +156,14 @@ class Dispatcher:
             answer = _HEAD + call_id + _RESULT + text + b"}"
         return answer if given_id is not None or "id" in call else None
 
-    async def _run(self, method: Method, params: object, caller: Caller) -> Json:
+    async def _run(self, method: Method, params: object, caller: Caller) -> "Json | Dumped":
         if method.admin and not caller.admin:
             raise RpcError(FORBIDDEN, f"{method.name} needs the operator's token")
         arguments = method.arguments(params)
         if method.takes_caller:
             arguments.insert(0, caller)
         if method.where is Where.LOOP:
-            return cast(Json, method.run(*arguments))
+            return cast("Json | Dumped", method.run(*arguments))
         try:
             async with asyncio.timeout(self._limits.call_timeout / 1000):
                 if method.where is Where.WORKER:

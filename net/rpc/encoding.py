@@ -4,10 +4,18 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """What an answer is made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """A result whose JSON text was made before: what filters collected is kept as text, a tenth of its objects."""
+
+    text: bytes
 
 
 def quantity(number: int) -> str:

@@ -14,7 +14,7 @@ from net.rpc.blocks import Blocks, LoadedBlock
 from net.rpc.chain_facts import head_json, map_event_json
 from net.rpc.encoding import Json, data, dump
 from net.rpc.filters import FilterKind, FilterTable
-from net.rpc.logs import logs_of
+from net.rpc.logs import LogTexts
 from net.rpc.objects import header_json, pending_json
 from net.rpc.policy import RpcLimits
 from net.rpc.topics import Subject, Subscribed
@@ -131,12 +131,12 @@ class Feed:
 
     def pending(self, signed: SignedTransaction) -> None:
         """Tell of a transaction at once."""
-        tx_hash = data(signed.tx.hash)
+        tx_hash = dump(data(signed.tx.hash))
         self._filters.collect(FilterKind.PENDING, [tx_hash])
         subscriptions = self._subscriptions[Subject.PENDING]
         if not subscriptions:
             return
-        self._send([found for found in subscriptions.values() if not found.wish.full], dump(tx_hash))
+        self._send([found for found in subscriptions.values() if not found.wish.full], tx_hash)
         whole = [found for found in subscriptions.values() if found.wish.full]
         if whole:
             self._send(whole, dump(pending_json(signed)))
@@ -183,7 +183,7 @@ class Feed:
         for chained in move.applied:
             loaded = await self._workers.run_always(self._blocks.load, chained)
             self._tell(Subject.NEW_HEADS, header_json(loaded, self._params))
-            self._filters.collect(FilterKind.BLOCKS, [data(chained.id)])
+            self._filters.collect(FilterKind.BLOCKS, [dump(data(chained.id))])
             await self._logs(loaded, removed=False)
             self._tell(Subject.CHAIN, head_json(chained, self._params, removed=False))
 
@@ -191,17 +191,18 @@ class Feed:
         """Tell of a block's logs, giving others a turn after each client: many wishes times many logs take seconds."""
         if not any(loaded.bloom):
             return
+        texts = LogTexts(loaded, removed=removed)
         subscriptions = self._subscriptions[Subject.LOGS]
         for subscription in tuple(subscriptions.values()):
             assert subscription.wish.criteria is not None, "a log subscription says which logs"
             if subscription.name not in subscriptions:
                 continue  # ended while others had their turn
-            for log in logs_of(loaded, subscription.wish.criteria, removed=removed):
-                self._send([subscription], dump(log))
+            for text in texts.wanted(subscription.wish.criteria):
+                self._send([subscription], text)
             await asyncio.sleep(0)
         for name, found in list(self._filters.of_kind(FilterKind.LOGS)):
             assert found.criteria is not None, "a log filter says which logs"
-            added: list[Json] = list(logs_of(loaded, found.criteria, removed=removed))
+            added = list(texts.wanted(found.criteria))
             if added:
                 self._filters.append(name, found, added)
             await asyncio.sleep(0)

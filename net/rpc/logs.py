@@ -10,7 +10,7 @@ from chain.primitives.hashing import keccak256
 from chain.primitives.units import Address, Hash32
 from chain.receipt import Log, union_bloom
 from net.rpc.blocks import Blocks, LoadedBlock
-from net.rpc.encoding import Json
+from net.rpc.encoding import Json, dump
 from net.rpc.errors import failed, invalid_params, limited
 from net.rpc.kinds import (
     ADDRESS_SCHEMA,
@@ -138,7 +138,7 @@ def _topics(value: object, limits: RpcLimits) -> tuple[frozenset[Hash32], ...]:
     return tuple(topics)
 
 
-def logs_of(loaded: LoadedBlock, criteria: LogCriteria, *, removed: bool = False) -> Iterator[Object]:
+def logs_of(loaded: LoadedBlock, criteria: LogCriteria) -> Iterator[Object]:
     """Yield a block's logs that are meant, in their order."""
     if not criteria.may_be_in(loaded.bloom):
         return
@@ -146,8 +146,32 @@ def logs_of(loaded: LoadedBlock, criteria: LogCriteria, *, removed: bool = False
     for tx_index, receipt in enumerate(loaded.receipts):
         for log in receipt.logs:
             if criteria.wants(log):
-                yield log_json(log, loaded, tx_index, log_index, removed=removed)
+                yield log_json(log, loaded, tx_index, log_index)
             log_index += 1
+
+
+class LogTexts:
+    """A block's logs as JSON texts: each is made once and held once, however many filters want it."""
+
+    def __init__(self, loaded: LoadedBlock, *, removed: bool) -> None:
+        self._loaded = loaded
+        self._removed = removed
+        self._texts: dict[int, bytes] = {}
+
+    def wanted(self, criteria: LogCriteria) -> Iterator[bytes]:
+        """Yield the logs that are meant, in their order."""
+        if not criteria.may_be_in(self._loaded.bloom):
+            return
+        log_index = 0
+        for tx_index, receipt in enumerate(self._loaded.receipts):
+            for log in receipt.logs:
+                if criteria.wants(log):
+                    text = self._texts.get(log_index)
+                    if text is None:
+                        text = dump(log_json(log, self._loaded, tx_index, log_index, removed=self._removed))
+                        self._texts[log_index] = text
+                    yield text
+                log_index += 1
 
 
 class LogScanner:

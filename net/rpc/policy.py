@@ -62,13 +62,17 @@ class RpcLimits:
     worker_queue: int = 64
     """Calls waiting for a worker, and scans of logs as many again; above: -32005 for the client with most of them."""
     filters: int = 2_000
-    """Filters in all; above: -32005."""
+    """Filters in all; above, the client with most of them loses the one it asked for longest ago."""
     filters_per_owner: int = 128
     """Filters of one address or WebSocket."""
     filter_idle: Millis = Millis(300_000)
     """A filter not asked for this long is forgotten (`filter not found`)."""
     filter_backlog: int = 10_000
-    """Hashes a filter may collect between two questions; above, it is forgotten."""
+    """Hashes or logs a filter may collect between two questions; above, it is forgotten."""
+    filter_bytes: int = 4 * MIB
+    """The same in bytes of their JSON text and `filters.ITEM_BYTES` for each: 4,500 logs of staking, 36,000 hashes."""
+    filter_bytes_in_all: int = 64 * MIB
+    """What all filters together may have collected; above, the client with most of it loses its largest filter."""
     socket_calls: int = 64
     """Calls of one WebSocket being answered at once; above, its next message waits to be read."""
     feed_backlog: int = 256

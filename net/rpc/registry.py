@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from net.rpc.encoding import Json
+from net.rpc.encoding import Dumped, Json
 from net.rpc.errors import invalid_params
 
 Schema = Mapping[str, Json]
@@ -94,7 +94,7 @@ class Caller:
         return self.address or self.owner
 
 
-Run = Callable[..., Json] | Callable[..., Awaitable[Json]]
+Run = Callable[..., Json] | Callable[..., Dumped] | Callable[..., Awaitable[Json]]
 
 
 @dataclass(frozen=True, slots=True)

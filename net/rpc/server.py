@@ -48,6 +48,8 @@ class RpcStatistics:
     connections_refused: int
     filters: int
     """Filters that clients poll."""
+    filter_bytes: int
+    """What they have collected."""
     filters_expired: int
     subscriptions: int
     notifications: int
@@ -191,6 +193,7 @@ class RpcServer:
             connections=counted.open,
             connections_refused=counted.refused,
             filters=len(services.filters),
+            filter_bytes=services.filters.size_bytes,
             filters_expired=services.filters.expired,
             subscriptions=services.feed.count(),
             notifications=services.feed.notified,

@@ -1,6 +1,6 @@
 """Logs, filters that clients poll, and Ethereum's subscriptions."""
 
-from net.rpc.encoding import Json
+from net.rpc.encoding import Dumped, Json
 from net.rpc.errors import SERVER_ERROR, RpcError, failed, invalid_params
 from net.rpc.filters import FilterKind
 from net.rpc.kinds import BOOL_SCHEMA, FILTER_ID, HASH_SCHEMA
@@ -38,19 +38,19 @@ class FilterMethods:
 
     def new_blocks(self, caller: Caller) -> Json:
         """Make a filter of new blocks."""
-        return self._table.add(FilterKind.BLOCKS, caller.owner, self._services.clock())
+        return self._table.add(FilterKind.BLOCKS, caller, self._services.clock())
 
     def new_pending(self, caller: Caller, _full: bool) -> Json:  # noqa: FBT001  # as clients pass it
         """Make a filter of transactions that become pending."""
-        return self._table.add(FilterKind.PENDING, caller.owner, self._services.clock())
+        return self._table.add(FilterKind.PENDING, caller, self._services.clock())
 
     def new_logs(self, caller: Caller, criteria: LogCriteria) -> Json:
         """Make a filter of logs."""
-        return self._table.add(FilterKind.LOGS, caller.owner, self._services.clock(), criteria)
+        return self._table.add(FilterKind.LOGS, caller, self._services.clock(), criteria)
 
-    def changes(self, name: str) -> Json:
+    def changes(self, name: str) -> Dumped:
         """Return what happened since the last question."""
-        return self._table.take(name, self._services.clock())
+        return Dumped(b"[" + b",".join(self._table.take(name, self._services.clock())) + b"]")
 
     async def all_logs(self, name: str) -> Json:
         """Return all logs that a filter means, old ones too."""

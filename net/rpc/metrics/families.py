@@ -144,6 +144,7 @@ RPC = Group(
         gauge("connections", "connections", "Connections open."),
         counter("connections_refused", "refused_connections", "Connections closed at once."),
         gauge("filters", "filters", "Filters that clients poll."),
+        gauge("filter_bytes", "filter_bytes", "What filters have collected."),
         counter("filters_expired", "expired_filters", "Filters forgotten."),
         gauge("subscriptions", "subscriptions", "Subscriptions of WebSockets."),
         counter("notifications", "notifications", "Notifications sent."),

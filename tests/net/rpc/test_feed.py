@@ -16,6 +16,7 @@ from net.rpc.feed import Subscription
 from net.rpc.filters import FilterKind
 from net.rpc.logs import LogCriteria
 from net.rpc.policy import RpcLimits
+from net.rpc.registry import Caller
 from net.rpc.topics import Subject, Subscribed
 from tests.helpers.rpc_world import PEER_B, PEER_C, Client, Direct, World
 from tests.helpers.transactions import DEVNET_KEYS, sign
@@ -251,8 +252,8 @@ async def test_a_catch_up_skips_heads_and_ends_what_would_lack_logs() -> None:
     everything = LogCriteria(None, None, None, frozenset(), ())
     feed.add(Subscription("0x1", Subscribed(Subject.NEW_HEADS), heads))
     feed.add(Subscription("0x2", Subscribed(Subject.LOGS, criteria=everything), logs))
-    services.filters.add(FilterKind.LOGS, "me", world.now, everything)
-    kept = services.filters.add(FilterKind.BLOCKS, "me", world.now)
+    services.filters.add(FilterKind.LOGS, Caller("me"), world.now, everything)
+    kept = services.filters.add(FilterKind.BLOCKS, Caller("me"), world.now)
     for _ in range(6):  # the feed does not run between these
         world.mine()
     assert (logs.lost_subjects, len(services.filters), feed.skipped) == ([Subject.LOGS], 1, 3)
@@ -304,3 +305,25 @@ async def test_others_get_turns_while_many_are_told_of_logs() -> None:
     await asyncio.gather(running, return_exceptions=True)
     assert len(client.told) == 49
     assert all(client.told.count(at) == 1 for at in client.told)
+
+
+async def test_filters_hold_one_text_of_a_log_and_those_that_collect_too_much_are_gone() -> None:
+    world = World(RpcLimits(filter_bytes_in_all=3_000))
+    direct = Direct(world)
+    filters = direct.services.filters
+    names = [await direct.result("eth_newFilter", {}, caller=Caller(who)) for who in ("a", "b", "b", "b")]
+    await direct.result("eth_sendRawTransaction", text(deposit().tx.raw))
+    world.mine()
+    running = asyncio.create_task(direct.services.feed.run())
+    while not filters.expired:  # noqa: ASYNC110  # the feed has nobody to wake when a filter is gone
+        await asyncio.sleep(0)
+    running.cancel()
+    kept = [found.collected[0] for found in filters._filters.values()]
+    assert len({id(log) for log in kept}) == 1
+    assert len(kept) == 3
+    assert await direct.error("eth_getFilterChanges", names[1]) == (-32000, "filter not found")
+    collected = await direct.result("eth_getFilterChanges", names[0])
+    assert isinstance(collected, list)
+    assert collected == await direct.result("eth_getLogs", {})
+    assert len(collected) == 1
+    assert filters.size_bytes == sum(found.size_bytes for found in filters._filters.values())
