@@ -3,6 +3,8 @@
 Receipts get no member beside the schema's, which closes the object (shared/WALLET_RPC.md).
 """
 
+from collections.abc import Sequence
+
 from chain.block import ChainedHeader
 from chain.params import ChainParams
 from chain.primitives.hashing import keccak256
@@ -72,7 +74,7 @@ def block_json(loaded: LoadedBlock, params: ChainParams, *, full: bool) -> Objec
 
 
 def pending_block_json(
-    head: ChainedHeader, params: ChainParams, base_fee: Wei, transactions: list[SignedTransaction], *, full: bool
+    head: ChainedHeader, params: ChainParams, base_fee: Wei, transactions: Sequence[SignedTransaction], *, full: bool
 ) -> Object:
     """Return the block that might come next; its hash, nonce and roots are not known."""
     return {

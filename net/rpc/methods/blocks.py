@@ -1,6 +1,8 @@
 """Blocks, their receipts and their transactions by place."""
 
+from chain.block import ChainedHeader
 from chain.fees import next_base_fee
+from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction
 from net.rpc.blocks import LoadedBlock
 from net.rpc.encoding import Json, quantity
@@ -11,21 +13,40 @@ from net.rpc.objects import block_json, pending_block_json, pending_json, receip
 from net.rpc.registry import Method, Param, Where
 from net.rpc.services import Services
 
+PENDING_FOR = Millis(1_000)
+"""How long what the next block would take is remembered: choosing it from a full pool takes the event loop 60 ms, and
+any client may ask for it 500 times a second."""
+
+FEW_PENDING = 64
+"""Waiting transactions up to which it is chosen anew at each question: in well under a millisecond."""
+
 
 class BlockMethods:
     """Answers about blocks. The pool is read on the event loop, blocks are loaded in workers."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._chosen: tuple[SignedTransaction, ...] = ()
+        self._chosen_for: Hash32 | None = None
+        """The head for which they were chosen."""
+        self._chosen_until = Millis(0)
 
     async def _load(self, selector: Selector) -> LoadedBlock | None:
         found = self._services.blocks.find(selector)
         return None if found is None else await self._services.workers.run(self._services.blocks.load, found)
 
-    def _pending(self) -> list[SignedTransaction]:
-        """Return what the next block would take."""
+    def _pending(self) -> tuple[SignedTransaction, ...]:
+        """Return what the next block would take, as of PENDING_FOR ago at most unless little waits."""
+        head, now = self._services.blocks.chain.head(), self._services.clock()
+        few = self._services.parts.pool.statistics().pending <= FEW_PENDING
+        if few or head.id != self._chosen_for or now >= self._chosen_until:
+            self._chosen, self._chosen_for = self._choose(head), head.id
+            self._chosen_until = Millis(now + PENDING_FOR)
+        return self._chosen
+
+    def _choose(self, head: ChainedHeader) -> tuple[SignedTransaction, ...]:
         services = self._services
-        base_fee = next_base_fee(services.blocks.chain.head().header, services.params)
+        base_fee = next_base_fee(head.header, services.params)
         chosen = []
         gas: int = services.params.gas_limit
         for signed in services.parts.pool.pending(base_fee):
@@ -33,7 +54,7 @@ class BlockMethods:
                 break
             gas -= signed.tx.gas_limit
             chosen.append(signed)
-        return chosen
+        return tuple(chosen)
 
     async def get(self, selector: Selector, full: bool) -> Json:  # noqa: FBT001  # as clients pass it
         """Return a block, null if there is none."""

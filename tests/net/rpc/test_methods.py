@@ -6,11 +6,12 @@ import pytest
 
 from chain.block import header_id
 from chain.primitives.keys import schnorr_sign
-from chain.primitives.units import COIN, GWEI, Address, Millis
+from chain.primitives.units import COIN, GWEI, Address, Millis, Wei
 from chain.staking import deposit_digest
 from chain.staking_abi import encode_deposit, encode_withdraw
 from chain.staking_registry import SYSTEM_ADDRESS
 from chain.transaction import SignedTransaction, TxType
+from net.rpc.methods.blocks import FEW_PENDING, PENDING_FOR
 from net.rpc.policy import RpcLimits
 from net.rpc.ports import SyncProgress
 from tests.helpers.rpc_world import PEER_A, PEER_B, PEER_C, Direct, World
@@ -171,6 +172,33 @@ async def test_the_pending_block(world: World, direct: Direct) -> None:
     assert await direct.result("eth_getBlockTransactionCountByNumber", "pending") == "0x1"
     found = await direct.record("eth_getTransactionByBlockNumberAndIndex", "pending", "0x0")
     assert found["hash"] == text(signed.tx.hash)
+
+
+async def test_what_the_next_block_would_take_is_chosen_once_a_second(
+    world: World, direct: Direct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = []
+    pending = world.pool.pending
+
+    def counted(base_fee: Wei) -> object:
+        chosen.append(base_fee)
+        return pending(base_fee)
+
+    monkeypatch.setattr(world.pool, "pending", counted)
+    for number in range(FEW_PENDING + 2):
+        await send(direct, sign(DEVNET_KEYS[number % 2], to=BOB, value=9, nonce=number // 2))
+        count = await direct.result("eth_getBlockTransactionCountByNumber", "pending")
+        assert count == hex(min(number + 1, FEW_PENDING)), "one that just came in is there while few wait"
+    before = len(chosen)
+    for _ in range(100):
+        await direct.result("eth_getBlockTransactionCountByNumber", "pending")
+        await direct.result("eth_getTransactionByBlockNumberAndIndex", "pending", "0x0")
+        await direct.result("eth_getBlockByNumber", "pending", False)
+    assert len(chosen) == before
+    world.now = Millis(world.now + PENDING_FOR)
+    assert await direct.result("eth_getBlockTransactionCountByNumber", "pending") == hex(FEW_PENDING + 2)
+    world.mine()
+    assert await direct.result("eth_getBlockTransactionCountByNumber", "pending") == "0x0"
 
 
 async def test_state_of_any_block(world: World, direct: Direct) -> None:
