@@ -13,6 +13,7 @@ from net.rpc.encoding import BadJson, Dumped, Json, data, dump, parse
 from net.rpc.errors import (
     FORBIDDEN,
     INVALID_REQUEST,
+    LIMIT_EXCEEDED,
     PARSE_ERROR,
     REVERTED,
     SERVER_ERROR,
@@ -86,20 +87,26 @@ class Dispatcher:
             return Request(batch=value)
         return Request(single=value)
 
-    async def answer(self, request: "Request", caller: Caller) -> bytes | None:
-        """Return the text of the answer, None if none is wanted (notifications)."""
+    async def answer(
+        self, request: "Request", caller: Caller, keep: Callable[[int], bool] = lambda _size_bytes: True
+    ) -> bytes | None:
+        """Return the text of the answer, None if none is wanted (notifications).
+
+        `keep` is asked for room for each part of it; where there is none, the answer is that the node is busy.
+        """
         if request.refused is not None:
             return self._refuse(_NULL_ID, request.refused)
         CLIENT.set(caller.client)
         if request.batch is None:
-            return await self._call(request.single, caller)
+            answer = await self._call(request.single, caller)
+            return answer if answer is None or keep(len(answer)) else self._refuse(_NULL_ID, _no_room())
         try:
             async with asyncio.timeout(self._limits.call_timeout / 1000):
-                return await self._batch(request.batch, caller)
+                return await self._batch(request.batch, caller, keep)
         except TimeoutError:
             return self._refuse(_NULL_ID, _timed_out())
 
-    async def _batch(self, calls: list[object], caller: Caller) -> bytes | None:
+    async def _batch(self, calls: list[object], caller: Caller, keep: Callable[[int], bool]) -> bytes | None:
         answers: list[bytes] = []
         room = self._limits.response_bytes
         for number, call in enumerate(calls, 1):
@@ -108,6 +115,8 @@ class Dispatcher:
             else:
                 answer = self._too_large(call)
             if answer is not None:
+                if not keep(len(answer)):
+                    return self._refuse(_NULL_ID, _no_room())
                 answers.append(answer)
                 room -= len(answer)
             calls[number - 1] = None  # its memory is free for the answers
@@ -207,6 +216,10 @@ def _id(value: object) -> bytes | None:
     if isinstance(value, str | float | bool):
         return dump(value)
     return None
+
+
+def _no_room() -> RpcError:
+    return RpcError(LIMIT_EXCEEDED, "the node is busy, try again later")
 
 
 def _timed_out() -> RpcError:

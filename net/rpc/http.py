@@ -12,6 +12,7 @@ from chain.primitives.units import Millis
 from net.rpc.dispatcher import Dispatcher
 from net.rpc.errors import INVALID_REQUEST, LIMIT_EXCEEDED, RpcError
 from net.rpc.guard import Doorman, RateLimiter, client_of, is_loopback
+from net.rpc.in_flight import Held, InFlight
 from net.rpc.policy import RpcPolicy
 from net.rpc.registry import Caller
 from net.rpc.services import Services
@@ -58,7 +59,7 @@ class HttpHandler:
         self._doorman = Doorman(policy)
         limits = policy.limits
         self._rates = RateLimiter(limits.calls_per_second, limits.calls_burst, addresses=limits.addresses)
-        self._in_flight = 0
+        self._flight = InFlight(limits.bodies_in_flight_bytes)
         self._sockets: set[web.WebSocketResponse] = set()
         self._requests = 0
         self._refused: dict[str, int] = {}
@@ -67,8 +68,9 @@ class HttpHandler:
 
     def statistics(self) -> HttpStatistics:
         """Return the counters."""
+        refused = self._refused | ({"crowding": self._flight.cut} if self._flight.cut else {})
         return HttpStatistics(
-            self._requests, dict(self._refused), len(self._sockets), self._in_flight, self._unread.size_bytes
+            self._requests, refused, len(self._sockets), self._flight.size_bytes, self._unread.size_bytes
         )
 
     async def close_sockets(self) -> None:
@@ -86,8 +88,8 @@ class HttpHandler:
         if not self._doorman.origin_allowed(origin, host):
             return self._turn_away("origin", 403, "this Origin may not call: see rpc_cors")
         if request.method == hdrs.METH_POST:
-            response = await self._post(request)
-        elif request.method == hdrs.METH_OPTIONS:
+            return await self._post(request, origin)
+        if request.method == hdrs.METH_OPTIONS:
             response = web.Response(status=204)
         elif request.method == hdrs.METH_GET and headers.get(hdrs.UPGRADE, "").lower() == "websocket":
             return await self._socket(request)
@@ -96,13 +98,25 @@ class HttpHandler:
             response.headers[hdrs.ALLOW] = "POST, OPTIONS"
         if origin is not None:
             _allow(response.headers, origin)
-        if isinstance(response.body, bytes) and len(response.body) > LONG_ANSWER:
-            await self._deliver(request, response, len(response.body))
         return response
 
-    async def _deliver(self, request: BaseRequest, response: web.Response, size_bytes: int) -> None:
+    async def _post(self, request: BaseRequest, origin: str | None) -> web.Response:
+        transport = request.transport
+        held = self._flight.enter(
+            client_of(request.remote or ""), (lambda: None) if transport is None else transport.abort
+        )
+        try:
+            response = await self._take(request, held)
+            if origin is not None:
+                _allow(response.headers, origin)
+            if isinstance(response.body, bytes) and len(response.body) > LONG_ANSWER:
+                await self._deliver(request, response)
+            return response
+        finally:
+            self._flight.leave(held)
+
+    async def _deliver(self, request: BaseRequest, response: web.Response) -> None:
         """Send a long answer while it counts as in flight, and cut off a client that does not read it."""
-        self._in_flight += size_bytes
         try:
             async with asyncio.timeout(self._limits.answer_timeout / 1000):
                 await response.prepare(request)
@@ -111,8 +125,6 @@ class HttpHandler:
             self._refused["unread"] = self._refused.get("unread", 0) + 1
             if request.transport is not None:
                 request.transport.abort()
-        finally:
-            self._in_flight -= size_bytes
 
     def _turn_away(self, cause: str, status: int, text: str) -> web.Response:
         self._refused[cause] = self._refused.get(cause, 0) + 1
@@ -124,7 +136,7 @@ class HttpHandler:
 
     # HTTP
 
-    async def _post(self, request: BaseRequest) -> web.Response:
+    async def _take(self, request: BaseRequest, held: Held) -> web.Response:
         limits = self._limits
         if request.path != RPC_PATH:
             return self._turn_away("path", 404, "JSON-RPC is served at /")
@@ -134,15 +146,11 @@ class HttpHandler:
         if length is not None and length > limits.body_bytes:
             return self._turn_away("body", 413, f"a body has at most {limits.body_bytes} bytes")
         reserved = limits.body_bytes if length is None else length
-        if self._in_flight + reserved > limits.bodies_in_flight_bytes:
+        if not self._flight.grow(held, reserved):
             return self._turn_away("busy", 503, "the node is busy, try again later")
-        self._in_flight += reserved
-        try:
-            return await self._read_and_answer(request)
-        finally:
-            self._in_flight -= reserved
+        return await self._read_and_answer(request, held)
 
-    async def _read_and_answer(self, request: BaseRequest) -> web.Response:
+    async def _read_and_answer(self, request: BaseRequest, held: Held) -> web.Response:
         try:
             if request.content.is_eof():
                 body = await request.read()  # all of it is here
@@ -160,7 +168,9 @@ class HttpHandler:
         if not is_loopback(remote) and not self._rates.take(client, parsed.calls, self._services.clock()):
             return self._turn_away("rate", 429, "rate limit exceeded")
         admin = self._doorman.is_admin(request.headers.get(hdrs.AUTHORIZATION))
-        answer = await self._dispatcher.answer(parsed, Caller(client, admin=admin))
+        answer = await self._dispatcher.answer(
+            parsed, Caller(client, admin=admin), lambda size_bytes: self._flight.grow(held, size_bytes)
+        )
         if answer is None:
             return web.Response(status=204)
         return web.Response(body=answer, content_type=_JSON_HEADER)
@@ -204,6 +214,8 @@ class HttpHandler:
                 caller=Caller(owner, session, admin, client_of(remote)),
                 take=self._taker(remote),
                 clock=self._services.clock,
+                flight=self._flight,
+                abort=transport.abort,
             )
             await server.serve()
         except* (ConnectionError, asyncio.IncompleteReadError):

@@ -32,7 +32,8 @@ class RpcLimits:
     json_depth: int = 32
     """Deepest nesting; a log filter needs 5."""
     bodies_in_flight_bytes: int = 64 * MIB
-    """Sum of the bodies being read and answered; above: HTTP 503 (clients retry it)."""
+    """Sum of the bodies being read and answered, and of their answers; above, the largest request of the client that
+    holds most is cut, and that client gets HTTP 503 (clients retry it) or -32005."""
     response_bytes: int = 25 * MIB
     """Longest answer, single or batch; the calls past it are answered `response too large`."""
     connections: int = 2_000

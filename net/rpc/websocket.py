@@ -11,6 +11,7 @@ from net.rpc.dispatcher import Dispatcher, Request
 from net.rpc.encoding import dump
 from net.rpc.errors import LIMIT_EXCEEDED, RpcError, limited
 from net.rpc.feed import Feed, Subscription
+from net.rpc.in_flight import InFlight
 from net.rpc.policy import RpcLimits
 from net.rpc.registry import Caller, Topic
 from net.rpc.topics import Subject, Subscribed
@@ -176,8 +177,10 @@ class SocketServer:
         caller: Caller,
         take: Callable[[int], bool],
         clock: Callable[[], Millis],
+        flight: InFlight,
+        abort: Callable[[], None],
     ) -> None:
-        """`take` asks the rate limit for a number of calls."""
+        """`take` asks the rate limit for a number of calls; `abort` cuts the connection."""
         self._session = session
         self._socket = socket
         self._dispatcher = dispatcher
@@ -185,6 +188,8 @@ class SocketServer:
         self._caller = caller
         self._take = take
         self._clock = clock
+        self._flight = flight
+        self._abort = abort
         self._slots = asyncio.Semaphore(limits.socket_calls)
 
     async def serve(self) -> None:
@@ -213,9 +218,14 @@ class SocketServer:
             tasks.create_task(self._answer(request), name="rpc socket call")
 
     async def _answer(self, request: Request) -> None:
+        held = self._flight.enter(self._caller.client, self._abort)
         try:
-            self._session.reply(await self._dispatcher.answer(request, self._caller))
+            answer = await self._dispatcher.answer(
+                request, self._caller, lambda size_bytes: self._flight.grow(held, size_bytes)
+            )
+            self._session.reply(answer)
         finally:
+            self._flight.leave(held)
             self._slots.release()
 
 
