@@ -1,17 +1,25 @@
 """`status`, `peers` and `map`: what a running node says of itself and of the network."""
 
 import json
+import time
+from http import HTTPStatus
 from pathlib import Path
 
 import click
 
 from chain.primitives.errors import NodeError
 from cli.commands.options import json_option, rpc_option
-from cli.rpc_client import RpcClient, quantity
+from cli.rpc_client import RpcClient, RpcRefused, quantity
 from cli.texts import seconds, size_text, when
 
 MAP_PAGE = 1_000
-"""Peers asked for at once."""
+"""Peers asked for at once; a node tells fewer."""
+
+PATIENCE_SECONDS = 1.0
+"""Pause before a page is asked for again that the rate limit of a node elsewhere refused."""
+
+TRIES = 10
+"""Refusals in a row after which a map is given up."""
 
 
 class UnexpectedAnswer(NodeError):
@@ -31,8 +39,17 @@ def fetch_map(client: RpcClient) -> tuple[list[dict[str, object]], list[dict[str
     nodes: list[dict[str, object]] = []
     links: list[dict[str, object]] = []
     after: object = None
+    refusals = 0
     while True:
-        page = fetch_object(client, "mappemonde_map", after, MAP_PAGE)
+        try:
+            page = fetch_object(client, "mappemonde_map", after, MAP_PAGE)
+        except RpcRefused as refused:
+            refusals += 1
+            if refused.code != HTTPStatus.TOO_MANY_REQUESTS or refusals == TRIES:
+                raise
+            time.sleep(PATIENCE_SECONDS)
+            continue
+        refusals = 0
         nodes += objects_of(page["nodes"])
         links += objects_of(page["links"])
         after = page.get("next")

@@ -84,8 +84,13 @@ class Dispatcher:
                 return Request(
                     refused=RpcError(INVALID_REQUEST, f"batch too large: at most {self._limits.batch_calls} calls")
                 )
-            return Request(batch=value)
-        return Request(single=value)
+            return Request(batch=value, calls=sum(map(self._weight, value)))
+        return Request(single=value, calls=self._weight(value))
+
+    def _weight(self, call: object) -> int:
+        name = call.get("method") if isinstance(call, dict) else None
+        method = self._registry.get(name) if isinstance(name, str) else None
+        return 1 if method is None else method.weight
 
     async def answer(
         self, request: "Request", caller: Caller, keep: Callable[[int], bool] = lambda _size_bytes: True
@@ -200,11 +205,8 @@ class Request:
     single: object = None
     batch: list[object] | None = None
     refused: RpcError | None = None
-
-    @property
-    def calls(self) -> int:
-        """Number of calls, for the rate limit."""
-        return 1 if self.batch is None else len(self.batch)
+    calls: int = 1
+    """Ordinary calls that it is worth, for the rate limit."""
 
 
 def _id(value: object) -> bytes | None:

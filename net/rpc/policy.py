@@ -43,7 +43,8 @@ class RpcLimits:
     websockets: int = 1_500
     """Open WebSockets; above: HTTP 503."""
     calls_per_second: int = 500
-    """Sustained calls per address (every call of a batch counts); loopback is excepted. Above: HTTP 429, -32005."""
+    """Sustained calls per address (every call of a batch counts, heavy ones more: `Method.weight`); loopback is
+    excepted. Above: HTTP 429, -32005."""
     calls_burst: int = 2_000
     """Calls an address may make at once after a pause; at least `batch_calls`."""
     addresses: int = 10_000
@@ -113,8 +114,8 @@ class RpcLimits:
     """How long `mappemonde_getWork` waits for new work; below `call_timeout`."""
     work_waiters: int = 256
     """Miners waiting at once; above, the client with most of them is answered early, or gets -32005."""
-    map_page: int = 1_000
-    """Peers in one answer of `mappemonde_mapNodes`."""
+    map_page: int = 250
+    """Peers in one answer of `mappemonde_map`."""
 
 
 @dataclass(frozen=True, slots=True)

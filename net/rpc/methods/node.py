@@ -1,5 +1,7 @@
 """This chain's own facts: the node, its blocks, the coins, its neighbours and the map."""
 
+import asyncio
+
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Wei
 from chain.staking_registry import SYSTEM_ADDRESS
@@ -27,6 +29,13 @@ from net.rpc.services import Services
 
 HEADS_MAX = 256
 """Blocks in one answer of `mappemonde_heads`."""
+
+
+YIELD_EVERY = 32
+"""Peers of a page of the map after which others get a turn: a few milliseconds."""
+
+MAP_WEIGHT = 100
+"""Ordinary calls that a page of the map is worth: 250 peers with their links take the event loop 20 to 40 ms."""
 
 
 class NodeMethods:
@@ -136,11 +145,15 @@ class NodeMethods:
         """Return how this node stands with a peer, and where recent attempts at a link ended."""
         return why_json(self._parts.network.why(peer))
 
-    def map(self, after: PeerId | None, limit: int) -> Json:
+    async def map(self, after: PeerId | None, limit: int) -> Json:
         """Return a page of the global map: peers in the order of their ids, and the links they chose."""
         network = self._parts.network
-        page = network.map_nodes(after, min(limit, self._services.limits.map_page))
-        links = [link_json(link) for node in page for link in network.map_links(node.id)]
+        page = network.map_nodes(after, max(1, min(limit, self._services.limits.map_page)))
+        links: list[Json] = []
+        for number, node in enumerate(page, 1):
+            links += [link_json(link) for link in network.map_links(node.id)]
+            if number % YIELD_EVERY == 0:
+                await asyncio.sleep(0)
         peers_total, links_total = network.map_size()
         more = bool(page) and bool(network.map_nodes(page[-1].id, 1))
         return {
@@ -233,6 +246,8 @@ def node_methods(services: Services) -> list[Method]:
             (Param("after", PEER, None), Param("limit", COUNT, services.limits.map_page)),
             page,
             it.map,
+            Where.WAIT,
+            weight=MAP_WEIGHT,
         ),
         Method("mappemonde_health", "Health of the map, by the figures' names", (), OBJECT, it.health),
     ]
