@@ -16,7 +16,7 @@ from net.rpc.in_flight import Held, InFlight
 from net.rpc.policy import RpcPolicy
 from net.rpc.registry import Caller
 from net.rpc.services import Services
-from net.rpc.websocket import HEARTBEAT_SECONDS, Session, SocketServer, Unread, refusal
+from net.rpc.websocket import HEARTBEAT_SECONDS, Session, SocketServer, Tally, Unread, refusal
 
 JSON_TYPES = frozenset({"application/json", "application/json-rpc", "application/jsonrequest"})
 """Content types taken. A page can send any other to a foreign server without asking it first (CORS)."""
@@ -65,6 +65,7 @@ class HttpHandler:
         self._refused: dict[str, int] = {}
         self._socket_number = 0
         self._unread = Unread()
+        self._tally = Tally(limits.subscriptions, limits.subscriptions_per_address)
 
     def statistics(self) -> HttpStatistics:
         """Return the counters."""
@@ -193,18 +194,20 @@ class HttpHandler:
         transport = request.transport
         if transport is None:
             return socket  # the client is gone already
+        remote = request.remote or ""
         session = Session(
             socket,
             self._services.feed,
             limits,
             entropy=self._entropy,
             unread=self._unread,
+            tally=self._tally,
+            client=None if is_loopback(remote) else client_of(remote),
             abort=transport.abort,
         )
         self._sockets.add(socket)
         try:
             await socket.prepare(request)
-            remote = request.remote or ""
             admin = self._doorman.is_admin(request.headers.get(hdrs.AUTHORIZATION))
             server = SocketServer(
                 session,

@@ -82,6 +82,10 @@ class RpcLimits:
     subscriptions and filters of logs, which would lack some, are ended."""
     subscriptions_per_socket: int = 64
     """Subscriptions of one WebSocket; above: -32005."""
+    subscriptions_per_address: int = 128
+    """Subscriptions of all WebSockets of one address, loopback excepted; above: -32005."""
+    subscriptions: int = 4_096
+    """Subscriptions in all; above: -32005. Each costs the event loop 0.1 ms for everything that it is told of."""
     notifications_queued: int = 512
     """Messages waiting for a slow WebSocket when a notification comes; above, it is closed with 1013."""
     unread_bytes: int = 8 * MIB

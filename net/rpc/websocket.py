@@ -1,7 +1,7 @@
 """One WebSocket: its calls, its subscriptions, and a bounded queue of what it is to be sent."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -31,6 +31,32 @@ class Unread:
         self.size_bytes = 0
 
 
+class Tally:
+    """Subscriptions of all WebSockets, and of each client, however many it opens; the sessions change it.
+
+    Each costs the event loop 0.1 ms for everything that it is told of.
+    """
+
+    def __init__(self, most: int, per_client: int) -> None:
+        self._most = most
+        self._per_client = per_client
+        self._held: Counter[str] = Counter()
+
+    def take(self, client: str | None) -> None:
+        """Count a subscription; `client` is None for this machine's own. Raises `RpcError` at the limits."""
+        if self._held.total() >= self._most:
+            raise limited("too many subscriptions on this node, try again later")
+        if client is not None and self._held[client] >= self._per_client:
+            raise limited(f"more than {self._per_client} subscriptions of one address")
+        self._held[client or ""] += 1
+
+    def give_back(self, client: str | None) -> None:
+        """Count the end of a subscription."""
+        self._held[client or ""] -= 1
+        if not self._held[client or ""]:
+            del self._held[client or ""]
+
+
 class Session:
     """A client's socket. Everything runs on the event loop's thread."""
 
@@ -42,10 +68,14 @@ class Session:
         *,
         entropy: Callable[[int], bytes],
         unread: Unread,
+        tally: Tally,
+        client: str | None,
         abort: Callable[[], None],
     ) -> None:
-        """`abort` cuts the connection."""
+        """`client` is whose subscriptions are counted together, None for this machine; `abort` cuts the connection."""
         self._socket = socket
+        self._tally = tally
+        self._client = client
         self._unread = unread
         self._abort = abort
         self._feed = feed
@@ -71,6 +101,7 @@ class Session:
         kept = sum(found.wish.parts for found in self._subscriptions.values())
         if topic.parts and kept + topic.parts > self._limits.kept_criteria:
             raise limited(f"more than {self._limits.kept_criteria} addresses and topics on one connection")
+        self._tally.take(self._client)
         name = "0x" + self._entropy(16).hex()
         subscription = Subscription(name, topic, self)
         self._subscriptions[name] = subscription
@@ -82,6 +113,7 @@ class Session:
         found = self._subscriptions.pop(subscription, None)
         if found is None:
             return False
+        self._tally.give_back(self._client)
         if found in self._beginning:
             self._beginning.remove(found)
         self._feed.remove(found)
@@ -158,6 +190,7 @@ class Session:
     def close(self) -> None:
         """Forget the subscriptions of a connection that is gone."""
         for subscription in self._subscriptions.values():
+            self._tally.give_back(self._client)
             self._feed.remove(subscription)
         self._subscriptions.clear()
         self._beginning.clear()

@@ -186,6 +186,35 @@ async def test_limits_of_a_socket() -> None:
         assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, aiohttp.WSCloseCode.MESSAGE_TOO_BIG)
 
 
+async def refused(socket: ClientWebSocketResponse) -> bool:
+    """Tell whether one more subscription is refused for a limit."""
+    error = (await ask(socket, "eth_subscribe", "newPendingTransactions")).get("error")
+    assert error is None or (isinstance(error, dict) and error["code"] == -32005)
+    return error is not None
+
+
+async def test_subscriptions_of_an_address_are_bounded_over_all_its_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("net.rpc.http.is_loopback", lambda remote: remote == "127.0.0.1")
+    world = World(RpcLimits(subscriptions_per_address=3, subscriptions=5))
+    elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    async with (
+        world.served() as client,
+        aiohttp.ClientSession(connector=elsewhere) as session,
+        session.ws_connect(client.socket_url) as one,
+        session.ws_connect(client.socket_url) as two,
+        connected(client) as own,
+    ):
+        name = (await ask(one, "eth_subscribe", "newPendingTransactions"))["result"]
+        assert [await refused(one), await refused(two), await refused(two)] == [False, False, True]
+        assert [await refused(own), await refused(own), await refused(own)] == [False, False, True]
+        await ask(one, "eth_unsubscribe", name)
+        assert not await refused(two)
+        await two.close()
+        while client.server.statistics().subscriptions > 3:  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0)
+        assert [await refused(one), await refused(one), await refused(one)] == [False, False, True]
+
+
 async def test_a_client_that_does_not_read_is_dropped() -> None:
     world = World(RpcLimits(notifications_queued=4))
     async with world.served() as client, connected(client) as socket:
