@@ -107,6 +107,10 @@ class Doorman:
         return hmac.compare_digest(authorization.encode("utf-8", "surrogateescape"), self._bearer)
 
 
+BYTES_A_CALL = 16 * 1024
+"""Bytes of an answer that count as one more call: building and writing them takes as long as an ordinary call."""
+
+
 class RateLimiter:
     """A token bucket per address, bounded in their number."""
 
@@ -120,17 +124,25 @@ class RateLimiter:
 
     def take(self, client: str, calls: int, now: Millis) -> bool:
         """Take tokens for a number of calls; False, and nothing taken, if there are not enough."""
-        tokens, since = self._buckets.pop(client, (float(self._burst), now))
-        tokens = min(self._burst, tokens + max(now - since, 0) * self._per_second / 1000)
+        tokens = self._tokens(client, now)
         allowed = calls <= tokens
-        if allowed:
-            tokens -= calls
-        else:
+        if not allowed:
             self.refused += calls
+        self._keep(client, tokens - calls if allowed else tokens, now)
+        return allowed
+
+    def charge(self, client: str, size_bytes: int, now: Millis) -> None:
+        """Take tokens for an answer, whose length nobody knew before: into debt if need be, of a burst at most."""
+        self._keep(client, max(self._tokens(client, now) - size_bytes // BYTES_A_CALL, -self._burst), now)
+
+    def _tokens(self, client: str, now: Millis) -> float:
+        tokens, since = self._buckets.pop(client, (float(self._burst), now))
+        return min(self._burst, tokens + max(now - since, 0) * self._per_second / 1000)
+
+    def _keep(self, client: str, tokens: float, now: Millis) -> None:
         self._buckets[client] = (tokens, now)
         if len(self._buckets) > self._addresses:
             self._buckets.popitem(last=False)
-        return allowed
 
 
 class Connections:

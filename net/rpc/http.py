@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from chain.primitives.units import Millis
 from net.rpc.dispatcher import Dispatcher
 from net.rpc.errors import INVALID_REQUEST, LIMIT_EXCEEDED, RpcError
-from net.rpc.guard import Doorman, RateLimiter, client_of, is_loopback
+from net.rpc.guard import BYTES_A_CALL, Doorman, RateLimiter, client_of, is_loopback
 from net.rpc.in_flight import Held, InFlight
 from net.rpc.policy import RpcPolicy
 from net.rpc.registry import Caller
@@ -174,6 +174,8 @@ class HttpHandler:
         )
         if answer is None:
             return web.Response(status=204)
+        if len(answer) >= BYTES_A_CALL and not is_loopback(remote):
+            self._rates.charge(client, len(answer), self._services.clock())
         return web.Response(body=answer, content_type=_JSON_HEADER)
 
     # WebSocket
@@ -216,6 +218,7 @@ class HttpHandler:
                 limits,
                 caller=Caller(owner, session, admin, client_of(remote)),
                 take=self._taker(remote),
+                charge=self._charger(remote),
                 clock=self._services.clock,
                 flight=self._flight,
                 abort=transport.abort,
@@ -234,6 +237,12 @@ class HttpHandler:
             return lambda _calls: True
         client = client_of(remote)
         return lambda calls: self._rates.take(client, calls, Millis(self._services.clock()))
+
+    def _charger(self, remote: str) -> Callable[[int], None]:
+        if is_loopback(remote):
+            return lambda _size_bytes: None
+        client = client_of(remote)
+        return lambda size_bytes: self._rates.charge(client, size_bytes, Millis(self._services.clock()))
 
 
 def _allow(headers: CIMultiDict[str], origin: str) -> None:

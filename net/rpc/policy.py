@@ -43,8 +43,8 @@ class RpcLimits:
     websockets: int = 1_500
     """Open WebSockets; above: HTTP 503."""
     calls_per_second: int = 500
-    """Sustained calls per address (every call of a batch counts, heavy ones more: `Method.weight`); loopback is
-    excepted. Above: HTTP 429, -32005."""
+    """Sustained calls per address (every call of a batch counts, heavy ones more: `Method.weight`, and so do the bytes
+    of answers: `guard.BYTES_A_CALL`); loopback is excepted. Above: HTTP 429, -32005."""
     calls_burst: int = 2_000
     """Calls an address may make at once after a pause; at least `batch_calls`."""
     addresses: int = 10_000

@@ -209,17 +209,20 @@ class SocketServer:
         *,
         caller: Caller,
         take: Callable[[int], bool],
+        charge: Callable[[int], None],
         clock: Callable[[], Millis],
         flight: InFlight,
         abort: Callable[[], None],
     ) -> None:
-        """`take` asks the rate limit for a number of calls; `abort` cuts the connection."""
+        """`take` asks the rate limit for a number of calls, `charge` tells it of an answer's bytes; `abort` cuts the
+        connection."""
         self._session = session
         self._socket = socket
         self._dispatcher = dispatcher
         self._limits = limits
         self._caller = caller
         self._take = take
+        self._charge = charge
         self._clock = clock
         self._flight = flight
         self._abort = abort
@@ -256,6 +259,8 @@ class SocketServer:
             answer = await self._dispatcher.answer(
                 request, self._caller, lambda size_bytes: self._flight.grow(held, size_bytes)
             )
+            if answer is not None:
+                self._charge(len(answer))
             self._session.reply(answer)
         finally:
             self._flight.leave(held)

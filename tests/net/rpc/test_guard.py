@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chain.primitives.units import Millis
-from net.rpc.guard import Connections, Doorman, RateLimiter, client_of, host_of, is_loopback
+from net.rpc.guard import BYTES_A_CALL, Connections, Doorman, RateLimiter, client_of, host_of, is_loopback
 from net.rpc.policy import RpcPolicy
 
 
@@ -59,6 +59,19 @@ def test_tokens_come_back_with_time() -> None:
     assert rates.take("a", 20, Millis(10_000))
     assert not rates.take("a", 1, Millis(5_000)), "a clock that goes back gives no tokens"
     assert rates.refused == 4
+
+
+def test_long_answers_count_as_calls_and_may_lead_into_debt() -> None:
+    rates = RateLimiter(10, 20, addresses=2)
+    now = Millis(0)
+    rates.charge("a", BYTES_A_CALL - 1, now)
+    assert rates.take("a", 19, now)
+    rates.charge("a", 5 * BYTES_A_CALL, now)
+    assert not rates.take("a", 1, Millis(400)), "one left, five charged, four come back"
+    assert rates.take("a", 1, Millis(500))
+    rates.charge("a", 10**9, Millis(500))
+    assert not rates.take("a", 1, Millis(2_500))
+    assert rates.take("a", 1, Millis(2_600)), "a debt is a burst at most"
 
 
 def test_the_table_of_rates_is_bounded() -> None:

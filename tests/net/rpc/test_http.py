@@ -210,6 +210,18 @@ async def test_calls_of_strangers_are_limited(monkeypatch: pytest.MonkeyPatch) -
         assert client.server.statistics().http.refused == {"rate": 1}
 
 
+async def test_who_asks_for_long_answers_may_call_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("net.rpc.http.is_loopback", lambda _remote: False)
+    async with World(RpcLimits(calls_per_second=1, calls_burst=20)).served() as client:
+        status, _, raw = await client.post([{**CALL, "method": "rpc.discover"}] * 10)
+        assert status == 200
+        assert len(raw) > 10 * 16 * 1024
+        assert (await client.post(CALL))[0] == 429
+        async with client.session.ws_connect(client.socket_url) as connection:
+            await connection.send_json(CALL)
+            assert json.loads(await connection.receive_str())["error"]["code"] == -32005
+
+
 async def test_connections_are_bounded() -> None:
     async with World(RpcLimits(connections=2)).served() as client:
         streams = [await asyncio.open_connection("127.0.0.1", client.port) for _ in range(4)]
