@@ -262,6 +262,7 @@ class SocketServer:
             if answer is not None:
                 self._charge(len(answer))
             self._session.reply(answer)
+            await self._session.room()  # a long answer is in flight until the client has read it
         finally:
             self._flight.leave(held)
             self._slots.release()

@@ -6,6 +6,7 @@ import socket
 
 import aiohttp
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -125,3 +126,33 @@ def test_the_books_are_kept_and_the_bound_holds(steps: list[tuple[str, int, int]
         assert sum(books._bytes.values()) == books.size_bytes
         assert books._by_client.keys() == {held.client for held in open_ones}
         assert books.cut == len(cut) == len(set(cut))
+
+
+async def test_answers_that_sockets_leave_unread_are_in_flight_until_they_are_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading = asyncio.Event()
+    send = web.WebSocketResponse.send_str
+
+    async def waiting(self: web.WebSocketResponse, text: str, compress: int | None = None) -> None:
+        await reading.wait()
+        await send(self, text, compress)
+
+    monkeypatch.setattr(web.WebSocketResponse, "send_str", waiting)
+    calls = [{**CALL, "method": "rpc.discover"}] * 20
+    async with World(RpcLimits(bodies_in_flight_bytes=5_000_000)).served() as client:
+        sockets = [await client.session.ws_connect(client.socket_url) for _ in range(8)]
+        statistics = client.server.statistics
+        for one in sockets:
+            before = statistics().http.unread_bytes
+            await one.send_json(calls)
+            while statistics().http.unread_bytes == before:  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0)
+            assert statistics().http.unread_bytes < 5_100_000
+        reading.set()
+        told = [json.loads((await one.receive()).data) for one in sockets]
+        whole = [answer for answer in told if isinstance(answer, list)]
+        assert 3 <= len(whole) < 8
+        assert all(answer["error"]["code"] == -32005 for answer in told if isinstance(answer, dict))
+        while flight(client):  # noqa: ASYNC110  # the server tells nobody
+            await asyncio.sleep(0)
