@@ -60,9 +60,9 @@ def decrypt(content: KeyFile, password: str, where: Path) -> PrivateKey:
     """Return the key of a key file. Raises `WrongPassword` or `BadKeyFile`; neither tells anything of the key."""
     from eth_keyfile.keyfile import decode_keyfile_json
 
-    _check_bounds(content, where)
+    checked = _checked(content, where)
     try:
-        raw = decode_keyfile_json(dict(content), password.encode())
+        raw = decode_keyfile_json(checked, password.encode())
     except ValueError as error:
         if "MAC" in str(error):
             raise WrongPassword(f"the password does not open {where}") from None
@@ -106,11 +106,11 @@ def write_key_file(file: Path, content: KeyFile) -> None:
         raise StorageError(f"cannot write {file}: {error.strerror}") from None
 
 
-def _check_bounds(content: KeyFile, where: Path) -> None:
-    crypto = content.get("crypto", content.get("Crypto"))
-    parameters = crypto.get("kdfparams") if isinstance(crypto, dict) else None
-    if not isinstance(crypto, dict) or not isinstance(parameters, dict):
-        raise _damaged(where)
+def _checked(content: KeyFile, where: Path) -> KeyFile:
+    """Return what the library is to read, and no more: it takes names in any case, so that two spellings of one name
+    could show it other numbers than were checked here."""
+    crypto = _members(_members(content, where).get("crypto"), where)
+    parameters = _members(crypto.get("kdfparams"), where)
     if crypto.get("kdf") == "scrypt":
         bounds = {"n": MAX_SCRYPT_N, "r": MAX_SCRYPT_R, "p": MAX_SCRYPT_P}
     elif crypto.get("kdf") == "pbkdf2":
@@ -120,7 +120,23 @@ def _check_bounds(content: KeyFile, where: Path) -> None:
     for name, most in {**bounds, "dklen": 64}.items():
         number = parameters.get(name)
         if type(number) is not int or not 0 < number <= most:
-            raise BadKeyFile(f"{where} asks for {name} = {number!r} in its key derivation; at most {most} is opened")
+            raise BadKeyFile(
+                f"{where} asks for {name} = {str(number)[:40]} in its key derivation; at most {most} is opened"
+            )
+    taken: KeyFile = {name: crypto.get(name) for name in ("cipher", "ciphertext", "kdf", "mac")}
+    taken["kdfparams"] = {name: parameters.get(name) for name in (*bounds, "dklen", "prf", "salt")}
+    taken["cipherparams"] = {"iv": _members(crypto.get("cipherparams"), where).get("iv")}
+    return {"version": 3, "crypto": taken}
+
+
+def _members(value: object, where: Path) -> KeyFile:
+    """Return an object with its names in small letters. Raises `BadKeyFile` if two are one name then."""
+    if not isinstance(value, dict):
+        raise _damaged(where)
+    members = {str(name).lower(): member for name, member in value.items()}
+    if len(members) != len(value):
+        raise _damaged(where)
+    return members
 
 
 def _damaged(where: Path) -> BadKeyFile:

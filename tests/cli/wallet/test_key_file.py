@@ -82,6 +82,32 @@ def test_a_file_cannot_ask_for_more_than_a_machine_has(changes: dict[str, object
         decrypt(content, "x", WHERE)
 
 
+GREEDY = {"n": 1 << 30, "r": 1, "p": 1, "dklen": 32, "salt": "00"}
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "value"),
+    [
+        ((), "CRYPTO", {"kdf": "scrypt", "kdfparams": GREEDY}),
+        (("crypto",), "KDFParams", GREEDY),
+        (("crypto", "kdfparams"), "N", 1 << 30),
+        ((), "Version", 4),
+    ],
+)
+def test_no_second_spelling_of_a_name_passes_the_bounds(
+    place: tuple[str, ...], name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library takes names in any case, and the last one of those that differ in it alone."""
+    content = json.loads(json.dumps(encrypt(new_private_key(), "x", work=LIGHT)))
+    monkeypatch.setattr("eth_keyfile.keyfile._scrypt_hash", lambda *_, n, **__: pytest.fail(f"asked for n = {n}"))
+    inner = content
+    for step in place:
+        inner = inner[step]
+    inner[name] = value
+    with pytest.raises(BadKeyFile, match="damaged"):
+        decrypt(content, "x", WHERE)
+
+
 @pytest.mark.parametrize(
     "crypto",
     [
