@@ -18,6 +18,7 @@ import platformdirs
 from chain.params import ChainParams
 from chain.primitives.errors import Malformed, StorageError
 from chain.primitives.units import Millis
+from cli.private_files import create_private, write_private
 from net.core.identity.identity import Identity, create_identity, decode_identity, encode_identity, proof_current, renew
 
 TOKEN_CHARACTERS = 43
@@ -68,15 +69,15 @@ def load_identity(datadir: DataDir, params: ChainParams, now: Millis, search: Ca
     `StorageError` when the file cannot be read, written or understood.
     """
     file = datadir.identity_file
-    try:
-        raw = file.read_bytes() if file.exists() else None
-    except OSError as error:
-        raise StorageError(f"cannot read the identity {file}: {error.strerror}") from None
+    raw = _read_identity(file)
     if raw is None:
         search()
         identity = create_identity(os.urandom, now, params.id_difficulty)
-        write_private(file, encode_identity(identity))
-        return identity
+        try:
+            create_private(file, encode_identity(identity))
+            return identity
+        except FileExistsError:  # another process, `init` beside `run`, was quicker: its peer id has been told
+            raw = _read_identity(file) or b""
     try:
         identity = decode_identity(raw)
     except Malformed as error:
@@ -90,6 +91,15 @@ def load_identity(datadir: DataDir, params: ChainParams, now: Millis, search: Ca
     return identity
 
 
+def _read_identity(file: Path) -> bytes | None:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StorageError(f"cannot read the identity {file}: {error.strerror}") from None
+
+
 def load_token(datadir: DataDir) -> str:
     """Return the admin token, made at the first call. Raises `StorageError`."""
     try:
@@ -100,17 +110,3 @@ def load_token(datadir: DataDir) -> str:
         token = secrets.token_urlsafe(32)
         write_private(datadir.token_file, token.encode())
     return token
-
-
-def write_private(file: Path, raw: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all. Raises `StorageError`."""
-    partial = file.with_name(file.name + ".partial")
-    try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(raw)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(file)
-    except OSError as error:
-        raise StorageError(f"cannot write {file}: {error.strerror}") from None

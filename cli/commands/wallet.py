@@ -40,7 +40,7 @@ def new(
 ) -> None:
     """Make a new account from a new mnemonic of 24 words, shown once: write it down, it restores the account."""
     from cli.clock import wall_millis
-    from cli.datadir import write_private
+    from cli.private_files import create_private
     from cli.wallet.addresses import format_address
     from cli.wallet.errors import AccountExists
     from cli.wallet.key_file import new_private_key
@@ -55,7 +55,10 @@ def new(
     words = "" if no_mnemonic else new_mnemonic()
     key = account_key(words, 0) if words else new_private_key()
     if mnemonic_file is not None and words:
-        write_private(mnemonic_file, words.encode() + b"\n")
+        try:
+            create_private(mnemonic_file, words.encode() + b"\n")
+        except FileExistsError:
+            raise AccountExists(f"{mnemonic_file} exists; nothing was overwritten") from None
     account = keystore_of(wallet).add(key, secret, wall_millis())
     address = format_address(account.address)
     if as_json:

@@ -11,7 +11,7 @@ from chain.primitives.keys import address_of
 from chain.primitives.units import COIN, Wei
 from chain.staking_abi import encode_deposit
 from chain.staking_registry import SYSTEM_ADDRESS
-from cli.datadir import write_private
+from cli.private_files import write_private
 from cli.rpc_client import RpcClient
 from cli.staking.holdings import fetch_holding
 from cli.staking.keys import find_validator_key, prove_possession, unlock_validator_key, write_validator_key

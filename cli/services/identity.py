@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 
 from chain.primitives.units import Millis
-from cli.datadir import DataDir, write_private
+from cli.datadir import DataDir
+from cli.private_files import write_private
 from cli.workers import Lane, Workers
 from net.core.identity.identity import Identity, encode_identity, renew
 from net.core.identity.proof import epoch_end

@@ -1,13 +1,13 @@
 """Key files: Web3 Secret Storage version 3 ("keystore V3") by eth-keyfile, with bounds on what a file may ask for."""
 
 import json
-import os
 from pathlib import Path
 
 from coincurve import PrivateKey
 
 from chain.primitives.errors import StorageError
 from chain.primitives.keys import CURVE_ORDER
+from cli.private_files import create_private
 from cli.wallet.errors import AccountExists, BadKey, BadKeyFile, WrongPassword
 
 MAX_FILE_BYTES = 64 * 1024
@@ -95,11 +95,7 @@ def write_key_file(file: Path, content: KeyFile) -> None:
     """Write a new key file that only its owner may read. Raises `AccountExists` if there is one, or `StorageError`."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            json.dump(content, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
+        create_private(file, json.dumps(content).encode())
     except FileExistsError:
         raise AccountExists(f"{file} exists; nothing was overwritten") from None
     except OSError as error:

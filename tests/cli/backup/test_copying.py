@@ -15,7 +15,8 @@ from chain.primitives.errors import ConfigError, StorageError
 from cli.backup import copying
 from cli.backup.contents import secrets_of, survey
 from cli.backup.copying import BackedUp, back_up
-from cli.datadir import DataDir, write_private
+from cli.datadir import DataDir
+from cli.private_files import write_private
 from cli.staking.keys import write_validator_key
 from storage.bucket import Bucket
 from storage.chain_store import ChainStore

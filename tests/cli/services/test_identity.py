@@ -39,3 +39,15 @@ async def test_a_proof_is_renewed_once_per_epoch(tmp_path: Path) -> None:
     assert os.stat(datadir.identity_file).st_mode & 0o077 == 0
     running.cancel()
     await asyncio.wait([running])
+
+
+def test_of_two_that_make_an_identity_at_once_the_first_stays(tmp_path: Path) -> None:
+    datadir = DataDir(tmp_path)
+    told = []
+
+    def meanwhile() -> None:
+        told.append(load_identity(datadir, PARAMS, START, lambda: None))
+
+    identity = load_identity(datadir, PARAMS, START, meanwhile)
+    assert [entry.peer for entry in told] == [identity.peer]
+    assert load_identity(datadir, PARAMS, START, lambda: None).peer == identity.peer
