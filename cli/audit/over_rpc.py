@@ -8,7 +8,7 @@ from chain.primitives.units import Address, Gas, Hash32, Millis, Wei
 from chain.staking_registry import SYSTEM_ADDRESS
 from cli.audit.findings import Findings
 from cli.audit.supply import AuditedBlock, ChainMoved, SupplyAudit, expect
-from cli.rpc_client import RpcClient, RpcRefused, as_list, as_object, quantity
+from cli.rpc_client import RpcClient, RpcRefused, as_list, as_object, integer, quantity, raw_bytes
 
 PAGE = 64
 """Blocks asked for at once; halved for blocks so full that the answer would be too long."""
@@ -75,7 +75,7 @@ def _blocks(client: RpcClient, genesis: Genesis, height: int) -> Iterator[Audite
             continue
         for head, block, receipts in read:
             yield _audited(head, block, receipts, error_before)
-            error_before = int(str(head["scheduleError"]))
+            error_before = integer(head["scheduleError"])
         first = last + 1
 
 
@@ -102,21 +102,21 @@ def _audited(head: _Object, block: _Object, receipts: list[object], parent_err: 
         version=HEADER_VERSION,
         height=quantity(head["number"]),
         parent_id=_hash(head["parentHash"]),
-        parent_time=Millis(int(str(head["parentTime"]))),
+        parent_time=Millis(integer(head["parentTime"])),
         parent_err=parent_err,
-        mined_at=Millis(int(str(head["minedAt"] or 0))),
-        miner=Address(_bytes(head["miner"])),
+        mined_at=Millis(integer(head["minedAt"] or 0)),
+        miner=Address(raw_bytes(head["miner"], 20)),
         state_root=_hash(block["stateRoot"]),
         transactions_root=_hash(block["transactionsRoot"]),
         receipts_root=_hash(block["receiptsRoot"]),
         gas_used=Gas(quantity(block["gasUsed"])),
         base_fee=Wei(quantity(block["baseFeePerGas"])),
-        extra=_bytes(head["extra"]),
+        extra=raw_bytes(head["extra"]),
         ticket_commitment=ticket_commitment(ticket),
-        handicap=Millis(int(str(head["handicap"]))),
+        handicap=Millis(integer(head["handicap"])),
         mix=_hash(head["mix"]),
         stakes=_hash(head["stakes"]),
-        nonce=_bytes(block["nonce"]),
+        nonce=raw_bytes(block["nonce"]),
     )
     transactions = [as_object(entry) for entry in as_list(block["transactions"])]
     return AuditedBlock(
@@ -124,7 +124,7 @@ def _audited(head: _Object, block: _Object, receipts: list[object], parent_err: 
         header=header,
         ticket=ticket,
         receipts_gas=Gas(sum(quantity(as_object(entry)["gasUsed"]) for entry in receipts)),
-        parties=[Address(_bytes(tx[name])) for tx in transactions for name in ("from", "to")],
+        parties=[Address(raw_bytes(tx[name], 20)) for tx in transactions for name in ("from", "to")],
     )
 
 
@@ -132,16 +132,12 @@ def _ticket(found: object) -> Ticket | None:
     if not isinstance(found, Mapping):
         return None
     return Ticket(
-        validator_key=_bytes(found["validatorKey"]),
-        vrf_proof=_bytes(found["vrfProof"]),
-        reward_address=Address(_bytes(found["rewardAddress"])),
-        signature=_bytes(found["signature"]),
+        validator_key=raw_bytes(found["validatorKey"]),
+        vrf_proof=raw_bytes(found["vrfProof"]),
+        reward_address=Address(raw_bytes(found["rewardAddress"], 20)),
+        signature=raw_bytes(found["signature"]),
     )
 
 
-def _bytes(value: object) -> bytes:
-    return bytes.fromhex(str(value).removeprefix("0x"))
-
-
 def _hash(value: object) -> Hash32:
-    return Hash32(_bytes(value))
+    return Hash32(raw_bytes(value, 32))

@@ -86,8 +86,8 @@ def _deposit(plans: tuple[NodePlan, ...]) -> None:
 def _introduce(rpc_url: str, accounts: list[str]) -> None:
     from cli.rpc_client import RpcClient
 
-    chain_id = RpcClient(rpc_url).call("eth_chainId")
-    click.echo(f"chain id {int(str(chain_id), 16)}; funded accounts of the mnemonic `{MNEMONIC}`:")
+    chain_id = RpcClient(rpc_url).number("eth_chainId")
+    click.echo(f"chain id {chain_id}; funded accounts of the mnemonic `{MNEMONIC}`:")
     for index, address in enumerate(accounts):
         click.echo(f"  {index}  {address}")
     click.echo("try  cast balance " + accounts[0] + f" --rpc-url {rpc_url}\n")

@@ -9,7 +9,7 @@ import click
 
 from chain.primitives.errors import NodeError
 from cli.commands.options import json_option, rpc_option
-from cli.rpc_client import RpcClient, RpcRefused, quantity
+from cli.rpc_client import RpcClient, RpcRefused, quantity, real
 from cli.texts import seconds, size_text, when
 
 MAP_PAGE = 1_000
@@ -173,7 +173,7 @@ def health_text(health: dict[str, object]) -> str:
 
 
 def _round(number: object, digits: int) -> str:
-    return f"{float(str(number)):.{digits}f}"
+    return f"{real(number):.{digits}f}"
 
 
 def _part(status: dict[str, object], name: str) -> dict[str, object]:

@@ -1,13 +1,11 @@
 """JSON-RPC over one kept-alive HTTP connection to the miner's node: calls, and batches of them."""
 
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from cli.rpc_client import RpcRefused, RpcUnreachable
+from cli.rpc_client import RpcRefused, RpcUnreachable, node_address, parse_reply, printable, result_of
 
 TIMEOUT_SECONDS = 25.0
 """Longest wait for an answer: the node's long poll takes 15 s, its calls 20 s at most."""
@@ -26,15 +24,16 @@ class NodeLink:
 
     def __init__(self, url: str) -> None:
         """Take an http URL. Raises `RpcUnreachable` when it is none."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise RpcUnreachable(f"{url!r} is not an http:// or https:// address of a node")
+        node_address(url)
         self.url = url
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "NodeLink":
         timeout = aiohttp.ClientTimeout(total=TIMEOUT_SECONDS, connect=CONNECT_SECONDS)
-        self._session = aiohttp.ClientSession(timeout=timeout)
+        # Nothing is unpacked: a few bytes can stand for gigabytes, and a node packs nothing unasked.
+        self._session = aiohttp.ClientSession(
+            timeout=timeout, auto_decompress=False, headers={"Accept-Encoding": "identity"}
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -43,7 +42,7 @@ class NodeLink:
 
     async def call(self, method: str, *parameters: object) -> object:
         """Return the result of a method. Raises `RpcUnreachable` or `RpcRefused`."""
-        return self._result(await self._post(_request(0, (method, parameters))))
+        return result_of(await self._post(_request(0, (method, parameters))), self.url)
 
     async def batch(self, calls: Sequence[Call]) -> list[object | RpcRefused]:
         """Return the results of several calls in their order, errors among them as values.
@@ -52,47 +51,38 @@ class NodeLink:
         """
         replies = await self._post([_request(index, call) for index, call in enumerate(calls)])
         if not isinstance(replies, list):
-            self._result(replies)  # one error for the whole batch
+            result_of(replies, self.url)  # raises the error of the whole batch
             raise RpcRefused(0, f"{self.url} did not answer a batch with a list")
-        found: dict[object, object | RpcRefused] = {}
+        found: dict[int, object | RpcRefused] = {}
         for reply in replies:
+            number = reply.get("id") if isinstance(reply, dict) else None
+            if type(number) is not int:
+                continue
             try:
-                found[reply.get("id") if isinstance(reply, dict) else None] = self._result(reply)
+                found[number] = result_of(reply, self.url)
             except RpcRefused as error:
-                found[reply.get("id") if isinstance(reply, dict) else None] = error
+                found[number] = error
         missing = RpcRefused(0, "no answer in the batch")
         return [found.get(index, missing) for index in range(len(calls))]
 
     async def _post(self, body: object) -> object:
         assert self._session is not None, "calls are made inside the context manager"
         try:
-            async with self._session.post(self.url, json=body) as response:
+            async with self._session.post(self.url, json=body, allow_redirects=False) as response:
                 raw = bytearray()
                 async for part in response.content.iter_chunked(1 << 16):
                     raw += part
                     if len(raw) > MAX_REPLY_BYTES:
                         raise RpcRefused(0, f"{self.url} answered with over {MAX_REPLY_BYTES} bytes")
-                status, reason = response.status, response.reason
+                status, reason = response.status, printable(response.reason or "")[:80]
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            text = str(getattr(error, "os_error", None) or error) or type(error).__name__
+            text = printable(str(getattr(error, "os_error", None) or error) or type(error).__name__)[:200]
             raise RpcUnreachable(f"no node answers at {self.url} ({text})") from None
         if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise RpcUnreachable(f"{self.url} answered HTTP {status} {reason}")
         if status != HTTPStatus.OK:
             raise RpcRefused(status, f"{self.url} answered HTTP {status} {reason}")
-        try:
-            return json.loads(raw)
-        except ValueError:
-            raise RpcRefused(0, f"{self.url} did not answer with JSON: is it a node's RPC address?") from None
-
-    def _result(self, reply: object) -> object:
-        if not isinstance(reply, dict):
-            raise RpcRefused(0, f"{self.url} did not answer with JSON-RPC: is it a node's RPC address?")
-        error = reply.get("error")
-        if isinstance(error, dict):
-            code = error.get("code")
-            raise RpcRefused(code if isinstance(code, int) else 0, str(error.get("message", "no message"))[:200])
-        return reply.get("result")
+        return parse_reply(bytes(raw), self.url)
 
 
 def _request(number: int, call: Call) -> dict[str, object]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chain.primitives.units import Address, Wei
-from cli.rpc_client import RpcClient, as_list, as_object, quantity
+from cli.rpc_client import RpcClient, as_list, as_object, integer, quantity, real
 from cli.wallet.addresses import format_address
 
 
@@ -77,10 +77,10 @@ def fetch_holding(client: RpcClient, owner: Address) -> Holding:
 
 def _in_epoch(entry: Mapping[str, object]) -> InEpoch:
     return InEpoch(
-        epoch=int(str(entry["epoch"])),
+        epoch=integer(entry["epoch"]),
         first_height=quantity(entry["firstNumber"]),
         stake=Wei(quantity(entry["stake"])),
         total=Wei(quantity(entry["total"])),
-        wins_per_day=float(str(entry["winsPerDay"])),
+        wins_per_day=real(entry["winsPerDay"]),
         rewards_per_day=Wei(quantity(entry["rewardsPerDay"])),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chain.genesis import load_genesis
 from chain.params import ChainParams
 from chain.primitives.units import Address, Wei
-from cli.rpc_client import RpcClient, as_list, as_object, quantity
+from cli.rpc_client import RpcClient, as_list, as_object, integer, quantity
 from cli.staking.holdings import Holding, fetch_holding
 from cli.staking.tally import Earned, fetch_heads, tally
 from cli.wallet.addresses import format_address, parse_address
@@ -88,7 +88,7 @@ def _all_owners(client: RpcClient) -> list[Address]:
         page = client.record("mappemonde_validators", len(owners), VALIDATORS_PAGE)
         entries = [as_object(entry) for entry in as_list(page["validators"])]
         owners += [parse_address(str(entry["owner"])) for entry in entries]
-        if not entries or len(owners) >= int(str(page["count"])):
+        if not entries or len(owners) >= integer(page["count"]):
             return owners
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chain.fees import block_reward
 from chain.params import ChainParams
 from chain.primitives.units import Millis, Wei
-from cli.rpc_client import RpcClient, as_list, as_object, quantity
+from cli.rpc_client import RpcClient, as_list, as_object, integer, quantity
 
 HEADS_PAGE = 256
 """Blocks asked for at once: the most that `mappemonde_heads` answers."""
@@ -41,7 +41,7 @@ def tally(heads: Iterable[Mapping[str, object]], params: ChainParams) -> dict[st
         ticket = head.get("ticket")
         if not isinstance(ticket, dict):
             continue
-        handicap = Millis(int(str(head["handicap"])))
+        handicap = Millis(integer(head["handicap"]))
         reward = block_reward(quantity(head["number"]), Wei(0), params, ticket_handicap=handicap).ticket_reward
         key = str(ticket["validatorKey"])
         before = earned.get(key, Earned(0, Wei(0)))
