@@ -9,7 +9,7 @@ import click
 
 from chain.primitives.errors import NodeError
 from cli.commands.options import json_option, rpc_option
-from cli.rpc_client import RpcClient, RpcRefused, quantity, real
+from cli.rpc_client import RpcClient, RpcRefused, as_object, quantity, real
 from cli.texts import seconds, size_text, when
 
 MAP_PAGE = 1_000
@@ -119,9 +119,10 @@ def peers_command(rpc: str, as_json: bool) -> None:
     for peer in peers:
         rtt = "" if peer["rtt"] is None else f"{peer['rtt']} ms"
         block = "" if peer["head"] is None else peer["head"]
+        way = f"{peer['kind']!s:<9} {peer['direction']!s:<4} {peer['signalled']!s:<11}"
         click.echo(
-            f"{str(peer['id'])[:16]:<18} {peer['kind']:<9} {peer['direction']:<4} {peer['signalled']:<11} {rtt:>7} "
-            f"{block:>8} {size_text(peer['bytesIn']):>9} {size_text(peer['bytesOut']):>9}  {when(peer['since'])}"
+            f"{str(peer['id'])[:16]:<18} {way} {rtt:>7} {block!s:>8} {size_text(peer['bytesIn']):>9} "
+            f"{size_text(peer['bytesOut']):>9}  {when(peer['since'])}"
         )
 
 
@@ -152,7 +153,7 @@ def map_command(rpc: str, as_json: bool, picture: Path | None) -> None:
     for node in nodes:
         targets = " ".join(sorted(target[:8] for target in chosen.get(str(node["id"]), [])))
         click.echo(
-            f"{str(node['id'])[:16]:<18} {node['reachability']:<10} {node['degree']:>5}  "
+            f"{str(node['id'])[:16]:<18} {node['reachability']!s:<10} {node['degree']!s:>5}  "
             f"{when(node['seen']):<20} {targets}"
         )
 
@@ -177,5 +178,4 @@ def _round(number: object, digits: int) -> str:
 
 
 def _part(status: dict[str, object], name: str) -> dict[str, object]:
-    value = status.get(name)
-    return value if isinstance(value, dict) else {}
+    return as_object(status[name])

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from chain.primitives.units import Address, Wei
+from chain.primitives.units import Address, Hash32, Wei
 from cli.commands.options import json_option, rpc_option
 from cli.rpc_client import RpcClient, quantity
 from cli.wallet.addresses import format_address, parse_address
-from cli.wallet.amounts import format_coins, format_gwei
-from cli.wallet.errors import NoPassword
+from cli.wallet.amounts import format_coins, format_gwei, parse_gwei
+from cli.wallet.errors import BadAmount, NoPassword, TransactionRefused
 from cli.wallet.keystore import Keystore, StoredAccount, default_wallet
 from cli.wallet.secrets_in import at_terminal, password
 from cli.wallet.transactions import (
@@ -25,6 +25,7 @@ from cli.wallet.transactions import (
     check_chain,
     draft_transaction,
     network_of,
+    next_nonce,
     send_transaction,
     sign_transaction,
     wait_for_receipt,
@@ -49,6 +50,13 @@ _PAYING = (
     click.option("--from", "sender", help="Account that pays (default: the only one in the wallet)."),
     wallet_option,
     password_option,
+    click.option("--tip", help="Highest tip per gas, gwei (default: what the node advises)."),
+    click.option("--max-fee", help="Highest fee per gas, gwei (default: twice the base fee, and the tip)."),
+    click.option(
+        "--nonce",
+        type=click.IntRange(0, (1 << 63) - 1),
+        help="Replace the waiting transaction of this nonce, by fees at least 10 % higher (default: the next nonce).",
+    ),
     click.option(
         "--network",
         type=click.Choice(tuple(CHAIN_IDS)),
@@ -76,12 +84,38 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
+class Fees:
+    """What the options say of fees, in gwei as they were written, and of the nonce; None leaves it to the node."""
+
+    tip: str | None
+    max_fee: str | None
+    nonce: int | None
+
+    @property
+    def tip_wei(self) -> Wei | None:
+        """Highest tip per gas. Raises `BadAmount`."""
+        return None if self.tip is None else parse_gwei(self.tip)
+
+    @property
+    def max_fee_wei(self) -> Wei | None:
+        """Highest fee per gas. Raises `BadAmount`."""
+        return None if self.max_fee is None else parse_gwei(self.max_fee)
+
+    def check(self) -> None:
+        """Raise `BadAmount` for what is no fee, or a tip over the highest fee."""
+        tip, most = self.tip_wei, self.max_fee_wei
+        if tip is not None and most is not None and tip > most:
+            raise BadAmount(f"the tip of {self.tip} gwei is over the highest fee of {self.max_fee} gwei")
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
     """What the options of a paying command said; nothing is read or asked for before `open`."""
 
     sender: str | None
     wallet: Path | None
     password_file: Path | None
+    fees: "Fees"
     network: str | None
     rpc: str
     manner: Manner
@@ -89,12 +123,15 @@ class Terms:
     def open(self) -> "Payer":
         """Find the account that pays and ask the node for its chain.
 
-        Raises `NoSuchAccount`, `BadAddress`, `WrongChain`, or what `RpcClient` raises.
+        Raises `NoSuchAccount`, `BadAddress`, `BadAmount`, `WrongChain`, or what `RpcClient` raises.
         """
+        self.fees.check()
         store = keystore_of(self.wallet)
         account = store.find(None if self.sender is None else parse_address(self.sender))
         client = RpcClient(self.rpc)
-        return Payer(store, account, client, check_chain(client, self.network), self.password_file, self.manner)
+        return Payer(
+            store, account, client, check_chain(client, self.network), self.password_file, self.fees, self.manner
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +143,12 @@ class Payer:
     client: RpcClient
     chain_id: int
     password_file: Path | None
+    fees: Fees
     manner: Manner
 
     def unasked(self) -> "Payer":
-        """Return the same payer for a payment that was confirmed before."""
-        return replace(self, manner=replace(self.manner, yes=True))
+        """Return the same payer for a payment that was confirmed before, the next after one with a nonce of its own."""
+        return replace(self, fees=replace(self.fees, nonce=None), manner=replace(self.manner, yes=True))
 
     def pay(
         self,
@@ -119,8 +157,6 @@ class Payer:
         to: Address,
         value: Wei,
         data: bytes = b"",
-        tip: Wei | None = None,
-        max_fee: Wei | None = None,
     ) -> dict[str, object] | None:
         """Draft, confirm, sign, send and wait; return the facts of the receipt, None if it was not waited for.
 
@@ -133,11 +169,11 @@ class Payer:
             to=to,
             value=value,
             data=data,
-            tip=tip,
-            max_fee=max_fee,
+            tip=self.fees.tip_wei,
+            max_fee=self.fees.max_fee_wei,
+            nonce=self.fees.nonce,
         )
-        receipt = _send(self, draft, purpose)
-        return None if receipt is None else _receipt_facts(receipt, draft)
+        return _send(self, draft, purpose)
 
     def tell(self, facts: Mapping[str, object], text: str) -> None:
         """Print the outcome: JSON or a line."""
@@ -156,6 +192,9 @@ def paying_options(command: Callable[..., None]) -> Callable[..., None]:
         sender: str | None,
         wallet: Path | None,
         password_file: Path | None,
+        tip: str | None,
+        max_fee: str | None,
+        nonce: int | None,
         network: str | None,
         rpc: str,
         yes: bool,
@@ -165,7 +204,7 @@ def paying_options(command: Callable[..., None]) -> Callable[..., None]:
         **own: object,
     ) -> None:
         manner = Manner(yes, no_wait, timeout, as_json)
-        command(terms=Terms(sender, wallet, password_file, network, rpc, manner), **own)
+        command(terms=Terms(sender, wallet, password_file, Fees(tip, max_fee, nonce), network, rpc, manner), **own)
 
     for option in reversed(_PAYING):
         taken = option(taken)
@@ -192,24 +231,39 @@ def _send(payer: Payer, draft: Draft, purpose: str) -> dict[str, object] | None:
     confirm("Sign and send?", yes=manner.yes)
     secret = password(payer.password_file, f"Password of {format_address(account.address)}")
     key = payer.store.unlock(account, secret)
-    tx_hash = send_transaction(payer.client, sign_transaction(draft, key))
+    with payer.store.turn(account):
+        draft = _renumbered(payer, draft)
+        tx_hash = send_transaction(payer.client, sign_transaction(draft, key))
     click.echo(f"sent 0x{tx_hash.hex()}", err=True)
     if manner.no_wait:
         payer.tell({"transactionHash": "0x" + tx_hash.hex(), "mined": False}, "")
         return None
     waiting = Waiting(float(manner.timeout), time.sleep, time.monotonic, _progress)
     try:
-        return wait_for_receipt(payer.client, tx_hash, draft, waiting)
+        return _receipt_facts(wait_for_receipt(payer.client, tx_hash, draft, waiting), tx_hash, draft)
     finally:
         if sys.stderr.isatty():
             click.echo("\r\x1b[K", err=True, nl=False)
 
 
-def _receipt_facts(receipt: Mapping[str, object], draft: Draft) -> dict[str, object]:
+def _renumbered(payer: Payer, draft: Draft) -> Draft:
+    """Return the draft with the nonce that is the next by now: with the old one it would replace another payment, which
+    was sent while the question or the password waited. Raises `TransactionRefused` if a nonce was shown and agreed to.
+    """
+    nonce = draft.nonce if payer.fees.nonce is not None else next_nonce(payer.client, draft.sender)
+    if nonce != draft.nonce and not payer.manner.yes:
+        raise TransactionRefused(
+            f"another transaction of {format_address(draft.sender)} was sent meanwhile (the next nonce is {nonce} now, "
+            f"not {draft.nonce}); nothing was sent by this command"
+        )
+    return replace(draft, nonce=nonce)
+
+
+def _receipt_facts(receipt: Mapping[str, object], tx_hash: Hash32, draft: Draft) -> dict[str, object]:
     # numbers of wei as decimal texts: exact in any reader
     fee = quantity(receipt["gasUsed"]) * quantity(receipt["effectiveGasPrice"])
     return {
-        "transactionHash": receipt["transactionHash"],
+        "transactionHash": "0x" + tx_hash.hex(),
         "mined": True,
         "blockNumber": quantity(receipt["blockNumber"]),
         "from": format_address(draft.sender),
@@ -239,6 +293,8 @@ def _show(draft: Draft, purpose: str) -> None:
         f"           gas {draft.gas}, base fee {format_gwei(draft.base_fee)}, tip {format_gwei(draft.tip)}",
         f"  network  {network_of(draft.chain_id)} (chain id {draft.chain_id}), nonce {draft.nonce}",
     ]
+    if draft.max_fee < draft.base_fee:
+        lines.append("  note     the highest fee is under the base fee: it waits until that has fallen")
     for line in lines:
         click.echo(line, err=True)
 

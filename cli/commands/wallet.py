@@ -170,21 +170,14 @@ def balance(addresses: tuple[str, ...], wallet: Path | None, rpc: str, as_json: 
 @wallet_command.command("send")
 @click.argument("receiver")
 @click.argument("amount")
-@click.option("--tip", help="Highest tip per gas, gwei (default: what the node advises).")
-@click.option("--max-fee", help="Highest fee per gas, gwei (default: twice the base fee, and the tip).")
 @paying_options
-def send(receiver: str, amount: str, tip: str | None, max_fee: str | None, terms: Terms) -> None:
+def send(receiver: str, amount: str, terms: Terms) -> None:
     """Send AMOUNT coins (MND, up to 18 decimals) to the account RECEIVER."""
     from cli.wallet.addresses import parse_address
-    from cli.wallet.amounts import format_coins, parse_coins, parse_gwei
-    from cli.wallet.errors import BadAmount
+    from cli.wallet.amounts import format_coins, parse_coins
 
     to, value = parse_address(receiver), parse_coins(amount)
-    tip_wei = None if tip is None else parse_gwei(tip)
-    cap = None if max_fee is None else parse_gwei(max_fee)
-    if tip_wei is not None and cap is not None and tip_wei > cap:
-        raise BadAmount(f"the tip of {tip} gwei is over the highest fee of {max_fee} gwei")
     payer = terms.open()
-    facts = payer.pay(f"Send {format_coins(value)}", to=to, value=value, tip=tip_wei, max_fee=cap)
+    facts = payer.pay(f"Send {format_coins(value)}", to=to, value=value)
     if facts is not None:
         payer.tell(facts, mined_line(facts))

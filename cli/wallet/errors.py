@@ -76,5 +76,15 @@ class TransactionLost(WalletError):
     """Another transaction took the nonce, or the node forgot the transaction."""
 
 
+class FeeTooHigh(WalletError):
+    """The fee that the node advises is beyond all reason, and nobody has asked for it."""
+
+
+class Unanswered(WalletError):
+    """The node had the transaction in its hands and gave no usable answer: it may be mined, or never."""
+
+    exit_code = ExitCode.RPC
+
+
 class NotMined(WalletError):
     """The transaction still waits when the time is over; it may be mined later."""

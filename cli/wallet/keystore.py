@@ -1,5 +1,8 @@
 """The wallet: a directory of spending keys, one keystore V3 file each, named as geth names them."""
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,6 +81,21 @@ class Keystore:
         file = self.directory / f"UTC--{made}--{address.hex()}"
         write_key_file(file, encrypt(key, password, work=work))
         return StoredAccount(address, file)
+
+    @contextmanager
+    def turn(self, account: StoredAccount) -> Iterator[None]:
+        """Let one process at a time take the account's next nonce, the others on this machine wait.
+
+        Raises `BadKeyFile` when the file has gone.
+        """
+        try:
+            stream = account.file.open("rb")
+        except OSError as error:
+            raise BadKeyFile(f"cannot read the key file {account.file}: {error.strerror}") from None
+        with stream:
+            with suppress(OSError):  # a file system without locks: as good as one process
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
 
     def unlock(self, account: StoredAccount, password: str) -> PrivateKey:
         """Return an account's key. Raises `WrongPassword` or `BadKeyFile`."""

@@ -40,17 +40,19 @@ class BusyWorld(World):
     def __init__(self) -> None:
         super().__init__()
         self.parts = replace(self.parts, staking=Expecting(self.params))
+        self.mines = True
 
     async def submit(self, raw: bytes) -> Hash32:
         tx_hash = await super().submit(raw)
-        self.mine()
+        if self.mines:
+            self.mine()
         return tx_hash
 
 
 class Desk:
     """A user with a wallet, at a node."""
 
-    def __init__(self, world: World, url: str, home: Path) -> None:
+    def __init__(self, world: BusyWorld, url: str, home: Path) -> None:
         self.world = world
         self.url = url
         self.home = home
@@ -61,14 +63,16 @@ class Desk:
         store.add(DEVNET_KEYS[0], PASSWORD, Millis(0), work=LIGHT)
         store.add(key_of(77), PASSWORD, Millis(1), work=LIGHT)
 
-    async def run(self, *words: str, secret: bool = True, rpc: bool = True, wallet: bool = True) -> Result:
-        """Run a command to its end, in a thread, so that the node can answer it."""
+    async def run(
+        self, *words: str, secret: bool = True, rpc: bool = True, wallet: bool = True, given: str | None = None
+    ) -> Result:
+        """Run a command to its end, in a thread, so that the node can answer it; `given` is what the user types."""
         known = ["--wallet", str(self.wallet)] if wallet else []
         if secret:
             known += ["--password-file", str(self.password_file)]
         if rpc:
             known += ["--rpc", self.url]
-        return await asyncio.to_thread(CliRunner().invoke, cli, [*words, *known])
+        return await asyncio.to_thread(CliRunner().invoke, cli, [*words, *known], input=given)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`wallet` from end to end: real key files, a real chain behind a real server."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from chain.primitives.errors import NodeError
 from chain.primitives.units import COIN
+from chain.transaction import SignedTransaction
 from cli.exit_codes import ExitCode
 from cli.main import cli, exit_code_of
 from cli.rpc_client import RpcUnreachable
@@ -21,6 +23,7 @@ from cli.wallet.errors import (
     InsufficientFunds,
     NoPassword,
     NoSuchAccount,
+    TransactionRefused,
     WrongChain,
     WrongPassword,
 )
@@ -40,6 +43,12 @@ def refused(result: Result, kind: type[NodeError], code: ExitCode) -> str:
     assert isinstance(result.exception, kind), result.exception
     assert exit_code_of(result.exception) == code
     return str(result.exception)
+
+
+def queue(desk: Desk) -> list[SignedTransaction]:
+    """Return the rich account's transactions that wait."""
+    pending, queued = desk.world.pool.content()[parse_address(RICH)]
+    return [*pending, *queued]
 
 
 async def test_a_payment_is_shown_signed_and_mined(desk: Desk) -> None:
@@ -65,6 +74,43 @@ async def test_fees_are_what_was_asked_for(desk: Desk) -> None:
     assert (tx.max_priority_fee, tx.max_fee, tx.gas_limit) == (3 * 10**9, 35 * 10**8, 21_000)
     result = await desk.run("wallet", "send", FRIEND, "1", "--from", RICH, "--yes", "--tip", "3", "--max-fee", "2")
     refused(result, BadAmount, ExitCode.USAGE)
+
+
+@pytest.mark.parametrize("agreed", [False, True])
+async def test_a_payment_sent_while_another_waits_for_its_password_is_not_replaced(
+    desk: Desk, agreed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both drafts have one nonce, and the second to be signed pays more for gas: it would take the first's place."""
+    desk.world.mines = False
+    loop = asyncio.get_running_loop()
+    words = ("wallet", "send", FRIEND, "--from", RICH, "--no-wait", "--tip")
+
+    def slow(*_: object) -> str:
+        monkeypatch.setattr("cli.commands.paying.password", lambda *_: PASSWORD)
+        first = asyncio.run_coroutine_threadsafe(desk.run(*words, "1", "1", "--yes"), loop).result()
+        assert first.exit_code == 0, first.output
+        return PASSWORD
+
+    monkeypatch.setattr("cli.commands.paying.password", slow)
+    monkeypatch.setattr("cli.commands.paying.at_terminal", lambda: True)
+    second = await desk.run(*words, "2", "2", *(() if agreed else ("--yes",)), given="y\n")
+    waiting = [(signed.tx.nonce, signed.tx.value) for signed in queue(desk)]
+    if agreed:
+        assert "meanwhile" in refused(second, TransactionRefused, ExitCode.REFUSED)
+        assert waiting == [(0, COIN)]
+    else:
+        assert second.exit_code == 0, second.output
+        assert waiting == [(0, COIN), (1, 2 * COIN)]
+
+
+async def test_a_payment_that_is_stuck_is_replaced(desk: Desk) -> None:
+    desk.world.mines = False
+    words = ("wallet", "send", FRIEND, "1", "--from", RICH, "--yes", "--no-wait")
+    stuck = await desk.run(*words, "--max-fee", "0.5", "--tip", "0.5")
+    assert "under the base fee" in stuck.stderr
+    again = await desk.run(*words, "--nonce", "0")
+    assert again.exit_code == 0, again.output
+    assert [(signed.tx.nonce, signed.tx.max_fee) for signed in queue(desk)] == [(0, 2_010_000_000)]
 
 
 async def test_balances_and_the_list(desk: Desk) -> None:

@@ -4,16 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from chain.primitives.units import GWEI, Address, Gas, Hash32, Wei
+from chain.primitives.units import COIN, GWEI, Address, Gas, Hash32, Wei
 from chain.transaction import parse_transaction, recover_sender
-from cli.rpc_client import RpcClient, RpcRefused
+from cli.rpc_client import RpcClient, RpcRefused, RpcUnreachable
 from cli.wallet.errors import (
     CallRefused,
+    FeeTooHigh,
     InsufficientFunds,
     NotMined,
     TransactionFailed,
     TransactionLost,
     TransactionRefused,
+    Unanswered,
     WrongChain,
 )
 from cli.wallet.transactions import (
@@ -114,7 +116,31 @@ def test_a_refusal_quotes_the_rule() -> None:
         send_transaction(node(eth_sendRawTransaction=RpcRefused(-32000, "nonce too low")), b"")
     with pytest.raises(InsufficientFunds):
         send_transaction(node(eth_sendRawTransaction=RpcRefused(-32000, "insufficient funds for gas")), b"")
-    assert send_transaction(node(eth_sendRawTransaction="0x" + HASH.hex()), b"") == HASH
+    raw = sign_transaction(DRAFT, key_of(1))
+    tx_hash = recover_sender(parse_transaction(raw, DEVNET_CHAIN_ID)).tx.hash
+    assert send_transaction(node(eth_sendRawTransaction="0x" + tx_hash.hex()), raw) == tx_hash
+
+
+@pytest.mark.parametrize("answer", [None, "0x" + HASH.hex(), "0xzz", [], 7, RpcUnreachable("reset by peer")])
+def test_a_transaction_that_may_be_on_its_way_is_named(answer: object) -> None:
+    """Who pays again because nobody answered pays twice."""
+    raw = sign_transaction(DRAFT, key_of(1))
+    tx_hash = recover_sender(parse_transaction(raw, DEVNET_CHAIN_ID)).tx.hash
+    with pytest.raises(Unanswered, match=f"0x{tx_hash.hex()} was sent and may be mined"):
+        send_transaction(node(eth_sendRawTransaction=answer), raw)
+
+
+def test_no_advice_of_a_node_costs_a_fortune() -> None:
+    rich = hex(10**30)
+    for lie in (
+        {"eth_getBlockByNumber": {"baseFeePerGas": hex(COIN)}},
+        {"eth_maxPriorityFeePerGas": hex(COIN)},
+        {"eth_estimateGas": hex(10**12)},
+    ):
+        with pytest.raises(FeeTooHigh, match="--max-fee"):
+            draft(node(eth_getBalance=rich, **lie))
+    dear = node(eth_getBalance=rich, eth_getBlockByNumber={"baseFeePerGas": hex(COIN // 10_000)})
+    assert draft(dear, max_fee=Wei(COIN // 1_000)).most_fee == 21 * COIN, "whoever says so may pay it"
 
 
 class Patience:
@@ -139,6 +165,15 @@ def test_waiting_ends_with_the_receipt() -> None:
     assert patience.told == [(9, 0.0), (9, 1.0), (9, 2.0)]
 
 
+def test_a_node_that_is_started_anew_is_waited_for() -> None:
+    receipt = {"status": "0x1", "blockNumber": "0xa"}
+
+    def answer(times: int) -> object:
+        return receipt if times == 6 else RpcUnreachable("no node answers") if times % 2 else None
+
+    assert wait_for_receipt(node(eth_getTransactionReceipt=answer), HASH, DRAFT, Patience().waiting()) == receipt
+
+
 def test_a_reverted_lost_or_late_transaction_is_named() -> None:
     failed = node(eth_getTransactionReceipt={"status": "0x0", "blockNumber": "0xa"})
     with pytest.raises(TransactionFailed, match="block 10"):
@@ -149,5 +184,9 @@ def test_a_reverted_lost_or_late_transaction_is_named() -> None:
     assert replaced.asked.count("eth_getTransactionByHash") == LOST_POLLS
     with pytest.raises(TransactionLost, match="no longer has it"):
         wait_for_receipt(node(eth_getTransactionByHash=None), HASH, DRAFT, Patience().waiting())
+    away = node(eth_blockNumber=RpcUnreachable("no node answers"))
+    with pytest.raises(Unanswered, match=f"0x{HASH.hex()} was sent"):
+        wait_for_receipt(away, HASH, DRAFT, Patience().waiting())
+    assert away.asked.count("eth_blockNumber") == LOST_POLLS
     with pytest.raises(NotMined, match="nonce is 3"):
         wait_for_receipt(node(), HASH, DRAFT, Patience().waiting(2.0))
