@@ -190,7 +190,7 @@ def load_genesis(source: str | Path) -> Genesis:
         raise ConfigError(f"genesis {where}: not a text in UTF-8") from None
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"genesis {where}: not TOML: {error}") from None
     return parse_genesis(document, where)
 

@@ -153,14 +153,15 @@ def load_config(
 
 def _read_file(file: Path) -> dict[str, object]:
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_CONFIG_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {file}: {error.strerror}") from None
     if len(raw) > MAX_CONFIG_BYTES:
-        raise ConfigError(f"{file} has {len(raw)} bytes: not a configuration of this program")
+        raise ConfigError(f"{file} has over {MAX_CONFIG_BYTES} bytes: not a configuration of this program")
     try:
         return tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of no UTF-8 and of numbers without end too
         raise ConfigError(f"{file} is not TOML: {error}") from None
 
 
@@ -198,17 +199,28 @@ def _typed(name: str, value: object, where: str) -> object:
     default, metadata = setting.default, setting.metadata
     if isinstance(default, tuple):
         if not isinstance(value, list | tuple) or not all(isinstance(part, str) for part in value):
-            raise ConfigError(f"{name} {where} must be a list of texts, not {value!r}")
+            raise ConfigError(f"{name} {where} must be a list of texts, not {_quoted(value)}")
         return tuple(value)
     if type(value) is not type(default):
         kinds = {bool: "true or false", int: "a whole number", str: "a text"}
-        raise ConfigError(f"{name} {where} must be {kinds[type(default)]}, not {value!r}")
+        raise ConfigError(f"{name} {where} must be {kinds[type(default)]}, not {_quoted(value)}")
     low, high, choices = metadata["low"], metadata["high"], metadata["choices"]
     if isinstance(value, int) and ((low is not None and value < low) or (high is not None and value > high)):
-        raise ConfigError(f"{name} {where} must lie between {low} and {'any' if high is None else high}, not {value}")
+        raise ConfigError(
+            f"{name} {where} must lie between {low} and {'any' if high is None else high}, not {_quoted(value)}"
+        )
+    if isinstance(value, str) and "\0" in value:
+        raise ConfigError(f"{name} {where} must be a text without zero bytes")
     if choices and value not in choices:
-        raise ConfigError(f"{name} {where} must be one of {', '.join(choices)}, not {value!r}")
+        raise ConfigError(f"{name} {where} must be one of {', '.join(choices)}, not {_quoted(value)}")
     return value
+
+
+def _quoted(value: object) -> str:
+    """Return a value as an error shows it: numbers of thousands of digits cannot be written out."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"
+    return repr(value)[:200]
 
 
 def render_table() -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import platformdirs
 
 from chain.params import ChainParams
-from chain.primitives.errors import Malformed, StorageError
+from chain.primitives.errors import ConfigError, Malformed, StorageError
 from chain.primitives.units import Millis
 from cli.private_files import create_private, write_private
 from net.core.identity.identity import Identity, create_identity, decode_identity, encode_identity, proof_current, renew
@@ -47,6 +47,14 @@ class DataDir:
         return self.root / "rpc.token"
 
 
+def user_path(path: str | Path) -> Path:
+    """Return a path of the user's, `~` replaced by the home it means. Raises `ConfigError` if there is no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ConfigError(f"{path}: there is no such home directory") from None
+
+
 def default_datadir(network: str) -> DataDir:
     """Return the directory of a network's node where this system keeps users' data."""
     return DataDir(Path(platformdirs.user_data_dir("mappemonde", appauthor=False)) / network)
@@ -54,7 +62,7 @@ def default_datadir(network: str) -> DataDir:
 
 def make_datadir(path: str, network: str) -> DataDir:
     """Make the directory at `path`, or the network's default one. Raises `StorageError`."""
-    datadir = DataDir(Path(path).expanduser()) if path else default_datadir(network)
+    datadir = DataDir(user_path(path)) if path else default_datadir(network)
     try:
         datadir.root.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:

@@ -7,7 +7,10 @@ from chain.params import ChainParams
 from chain.primitives.errors import ConfigError
 from chain.primitives.units import Address, Wei
 from cli.config import NodeConfig
+from cli.wallet.addresses import parse_address
+from cli.wallet.errors import BadAddress
 from net.core.config import MeshConfig, Reachability
+from net.core.overlay.walk import parse_bootstrap
 from net.rpc.policy import RpcPolicy
 from net.transport.driver import DriverSettings
 from net.transport.ice import IceSettings, machine_addresses
@@ -21,7 +24,9 @@ def check_settings(config: NodeConfig, params: ChainParams) -> None:
     stake_reward_address(config)
     if len(config.extra.encode()) > EXTRA_MAX:
         raise ConfigError(f"extra has {len(config.extra.encode())} bytes; a header holds {EXTRA_MAX}")
-    stun_server(config)
+    driver_settings(config)
+    for place in config.bootstrap:
+        parse_bootstrap(place)
 
 
 def reward_address(config: NodeConfig) -> Address | None:
@@ -38,12 +43,9 @@ def _address(name: str, text: str) -> Address | None:
     if not text:
         return None
     try:
-        raw = bytes.fromhex(text.removeprefix("0x"))
-    except ValueError:
-        raw = b""
-    if len(raw) != 20:
-        raise ConfigError(f"{name} is {text!r}, not 0x and 40 hex digits")
-    return Address(raw)
+        return parse_address(text)
+    except BadAddress as error:
+        raise ConfigError(f"{name}: {error}") from None
 
 
 def stun_server(config: NodeConfig) -> tuple[str, int] | None:

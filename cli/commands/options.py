@@ -6,7 +6,7 @@ import click
 
 from chain.primitives.errors import StorageError
 from cli.config import NETWORKS
-from cli.datadir import DataDir, default_datadir
+from cli.datadir import DataDir, default_datadir, user_path
 
 rpc_option = click.option(
     "--rpc",
@@ -30,7 +30,7 @@ def place_options(command: click.decorators.FC) -> click.decorators.FC:
 
 def place_of(datadir: str, network: str) -> DataDir:
     """Return a node's data directory: the one named, or its network's."""
-    return DataDir(Path(datadir).expanduser()) if datadir else default_datadir(network)
+    return DataDir(user_path(datadir)) if datadir else default_datadir(network)
 
 
 def database_of(datadir: str, network: str) -> Path:

@@ -12,6 +12,7 @@ import click
 
 from chain.primitives.units import Address, Hash32, Wei
 from cli.commands.options import json_option, rpc_option
+from cli.datadir import user_path
 from cli.rpc_client import RpcClient, quantity
 from cli.wallet.addresses import format_address, parse_address
 from cli.wallet.amounts import format_coins, format_gwei, parse_gwei
@@ -213,7 +214,7 @@ def paying_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def keystore_of(wallet: Path | None) -> Keystore:
     """Return the wallet at a directory, or the user's."""
-    return Keystore(wallet.expanduser() if wallet is not None else default_wallet())
+    return Keystore(user_path(wallet) if wallet is not None else default_wallet())
 
 
 def confirm(question: str, *, yes: bool) -> None:

@@ -30,14 +30,14 @@ def supply_command(rpc: str, datadir: Path | None, network: str | None, as_json:
     findings: Findings
     if datadir is not None:
         from cli.audit.from_database import audit_database
-        from cli.datadir import DataDir
+        from cli.datadir import DataDir, user_path
         from storage.chain_store import ChainStore
         from storage.leveldb import open_level
         from storage.migrations import claim
 
         if network is None:
             raise click.UsageError("--datadir needs --network")
-        place = DataDir(datadir.expanduser()).database
+        place = DataDir(user_path(datadir)).database
         if not place.is_dir():
             raise click.UsageError(f"there is no database in {datadir}")
         genesis = load_genesis(network)

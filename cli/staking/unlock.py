@@ -1,10 +1,9 @@
 """The validators of a node: their key files unlocked once, at the start."""
 
-from pathlib import Path
-
 from chain.primitives.errors import ConfigError
 from chain.primitives.units import Address
 from cli.config import NodeConfig
+from cli.datadir import user_path
 from cli.settings import stake_reward_address
 from cli.staking.keys import find_validator_key, unlock_validator_key
 from cli.wallet.secrets_in import password
@@ -23,10 +22,10 @@ def unlock_validators(config: NodeConfig) -> tuple[Validator, ...]:
     if len(config.stake_keys) > MAX_VALIDATORS:
         raise ConfigError(f"stake_keys names {len(config.stake_keys)} keys; one node takes {MAX_VALIDATORS}")
     reward: Address | None = stake_reward_address(config)
-    found = [find_validator_key(Path(file).expanduser()) for file in config.stake_keys]
+    found = [find_validator_key(user_path(file)) for file in config.stake_keys]
     if len({entry.public for entry in found}) < len(found):
         raise ConfigError("stake_keys names one validator key twice")
-    file = Path(config.stake_password_file).expanduser() if config.stake_password_file else None
+    file = user_path(config.stake_password_file) if config.stake_password_file else None
     validators = []
     for entry in found:
         secret = password(file, f"Password of {entry.file}", flag="--stake-password-file")

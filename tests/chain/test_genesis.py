@@ -198,7 +198,7 @@ def test_a_document_can_be_a_file(tmp_path: Path) -> None:
     path = tmp_path / "own.toml"
     path.write_text((resources.files("genesis") / "devnet.toml").read_text() + "# a comment changes nothing\n")
     assert load_genesis(path) == load_genesis("devnet")
-    for content in (b"\xff", b"= 1", b"[" * 5000):
+    for content in (b"\xff", b"= 1", b"[" * 5000, b"x = " + b"9" * 5000):
         path.write_bytes(content)
         with pytest.raises(ConfigError, match=r"own\.toml"):
             load_genesis(str(path))

@@ -32,6 +32,11 @@ def test_the_later_source_wins(tmp_path: Path) -> None:
         ('network = "mainet"', "network .* must be one of mainnet"),
         ("= 3", "is not TOML"),
         ("[rpc]\nport = 1", "unknown setting rpc "),
+        ("x = " + "[" * 30_000, "is not TOML"),
+        ("rpc_port = " + "9" * 5_000, "is not TOML"),
+        ("rpc_port = 0x" + "f" * 5_000, "rpc_port .* must lie between 0 and 65535"),
+        ("rpc_host = 0x" + "f" * 5_000, "rpc_host .* must be a text"),
+        ('datadir = "a\\u0000b"', "datadir .* must be a text without zero bytes"),
     ],
 )
 def test_a_wrong_file_is_refused_by_name(tmp_path: Path, text: str, complaint: str) -> None:
