@@ -33,14 +33,14 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
     """
     from chain.genesis import load_genesis
     from cli.clock import wall_millis
-    from cli.datadir import default_datadir, load_identity, make_datadir
+    from cli.datadir import default_datadir, load_identity, make_datadir, user_path
     from cli.devnet.plan import plan_devnet
     from cli.devnet.stakes import make_key
     from cli.devnet.supervisor import Supervisor, prepare_directory
     from cli.devnet.table import watch
 
-    root = datadir if datadir is not None else default_datadir("devnet").root
-    prepare_directory(root, fresh=fresh)
+    root = default_datadir("devnet").root if datadir is None else user_path(datadir)
+    click.get_current_context().with_resource(prepare_directory(root, fresh=fresh))
     genesis = load_genesis("devnet")
     accounts = [f"0x{address.hex()}" for address in genesis.allocations]
     plans = plan_devnet(root, nodes, port_offset, tuple(accounts[-MINERS:]))
@@ -49,6 +49,7 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
         if plan.stake is not None:
             make_key(plan.stake)
     supervisor = Supervisor(plans)
+    supervisor.check_ports()
     stopping = threading.Event()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
@@ -64,8 +65,10 @@ def devnet_command(nodes: int, fresh: bool, datadir: Path | None, port_offset: i
             _deposit(plans)
             watch(supervisor, genesis.params, stopping)
     finally:
-        click.echo("stopping ...")
-        clean = supervisor.stop()
+        try:
+            click.echo("stopping ...")
+        finally:  # nobody may be there to read it: `devnet | head`
+            clean = supervisor.stop()
         click.echo(
             "all nodes have stopped; the next `mappemonde devnet` goes on from here" if clean else "killed a node"
         )

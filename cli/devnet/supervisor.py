@@ -1,13 +1,17 @@
 """Starts, watches and stops the processes of a devnet."""
 
+import fcntl
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 from pathlib import Path
+from typing import TextIO
 
-from chain.primitives.errors import ConfigError, NodeError
+from chain.primitives.errors import ConfigError, ListenError, NodeError, StorageError
 from cli.devnet.plan import NodePlan
 from cli.rpc_client import RpcClient, RpcRefused, RpcUnreachable
 
@@ -23,15 +27,45 @@ class DevnetFailed(NodeError):
     """A process ended or did not answer in time; the text quotes the end of its log."""
 
 
-def prepare_directory(root: Path, *, fresh: bool) -> None:
-    """Make the devnet's directory, emptied first if `fresh`. Raises `ConfigError` when it belongs to something else."""
+def prepare_directory(root: Path, *, fresh: bool) -> TextIO:
+    """Make the devnet's directory, emptied first if `fresh`, and return what keeps others out of it until it is closed.
+
+    Raises `ConfigError` if it belongs to something else, `StorageError` when a devnet runs in it or it cannot be made.
+    """
     marker = root / MARKER
-    if root.exists() and any(root.iterdir()) and not marker.exists():
-        raise ConfigError(f"{root} is not empty and was not made by `mappemonde devnet`: name another --datadir")
-    if fresh and marker.exists():
-        shutil.rmtree(root)
-    root.mkdir(parents=True, exist_ok=True)
-    marker.write_text("made by `mappemonde devnet`; delete this directory or start with --fresh for a new chain\n")
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        if any(root.iterdir()) and not marker.exists():
+            raise ConfigError(f"{root} is not empty and was not made by `mappemonde devnet`: name another --datadir")
+        held = marker.open("a")
+    except OSError as error:
+        raise StorageError(f"cannot make the devnet's directory {root}: {error.strerror}") from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not held.tell():
+            held.write("made by `mappemonde devnet`; delete this directory or start with --fresh for a new chain\n")
+            held.flush()
+        if fresh:
+            _empty(root, marker)
+    except BlockingIOError:
+        held.close()
+        raise StorageError(f"a devnet is running in {root}: stop it first, or name another --datadir") from None
+    except OSError as error:
+        held.close()
+        raise StorageError(f"cannot clear {root}: {error.strerror}") from None
+    except BaseException:
+        held.close()
+        raise
+    return held
+
+
+def _empty(root: Path, marker: Path) -> None:
+    # The marker stays: what an interrupt leaves of the rest is still known for a devnet's.
+    for entry in root.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry != marker:
+            entry.unlink()
 
 
 class Supervisor:
@@ -40,6 +74,12 @@ class Supervisor:
     def __init__(self, plans: tuple[NodePlan, ...]) -> None:
         self.plans = plans
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
+
+    def check_ports(self) -> None:
+        """Raise `ListenError` when a port is taken: somebody else's node would be watched, and paid into, for ours."""
+        for plan in self.plans:
+            for port in (plan.rpc_port, plan.metrics_port, plan.rendezvous_port):
+                _check_free(port)
 
     def start(self, bootstrap: str, stopping: threading.Event) -> None:
         """Start node 0, wait until it answers, then the others, unless told to stop. Raises `DevnetFailed`."""
@@ -52,11 +92,14 @@ class Supervisor:
             self._wait_ready(plan, stopping)
 
     def _spawn(self, plan: NodePlan, bootstrap: str) -> None:
-        plan.datadir.mkdir(parents=True, exist_ok=True)
-        with plan.log_file.open("ab") as log:
-            self._processes[plan.index] = subprocess.Popen(
-                plan.command(bootstrap), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-            )
+        try:
+            plan.datadir.mkdir(parents=True, exist_ok=True)
+            with plan.log_file.open("ab") as log:
+                self._processes[plan.index] = subprocess.Popen(
+                    plan.command(bootstrap), stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
+                )
+        except OSError as error:
+            raise StorageError(f"cannot start node {plan.index} in {plan.datadir}: {error.strerror}") from None
 
     def _wait_ready(self, plan: NodePlan, stopping: threading.Event) -> None:
         client = RpcClient(plan.rpc_url, timeout_seconds=2.0)
@@ -98,6 +141,16 @@ class Supervisor:
             if process.stdin is not None:
                 process.stdin.close()
         return clean
+
+
+def _check_free(port: int) -> None:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise ListenError(
+            f"port {port} is not free ({reason}): stop what uses it, or move all ports with --port-offset"
+        ) from None
 
 
 def _last_lines(file: Path, count: int = 12) -> str:
