@@ -1,6 +1,7 @@
 """The command `mappemonde`: commands are loaded when they are asked for, so that `--help` is quick."""
 
 import importlib
+import os
 import sys
 
 import click
@@ -33,6 +34,11 @@ COMMANDS = {
 """Module and summary of each command, in the order of `--help`."""
 
 
+INTERRUPTED = 130
+READER_GONE = 141
+"""What shells make of the signals SIGINT and SIGPIPE."""
+
+
 class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -44,6 +50,16 @@ class _Commands(click.Group):
         command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command), "each module names its commands <name>_command"
         return command
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; whose reader has gone, as `head` does, need not hear of it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            for stream in (sys.stdout, sys.stderr):  # what they still hold is written at the end of the process
+                os.dup2(nowhere, stream.fileno())
+            raise click.exceptions.Exit(READER_GONE) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -66,7 +82,7 @@ def main() -> None:
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.exceptions.Abort:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except click.ClickException as error:
         error.show()
         sys.exit(ExitCode.USAGE)

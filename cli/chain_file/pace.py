@@ -15,15 +15,18 @@ class Pace:
         self._show = show
         self._began = self._shown = monotonic()
 
-    def __call__(self, blocks: int, share: float) -> None:
-        """Note that so many blocks are done, and which share of all there is to do."""
+    def __call__(self, blocks: int, share: float | None) -> None:
+        """Note that so many blocks are done, and which share of all there is to do; None if nobody knows."""
         now = self._monotonic()
         if now - self._shown < EVERY:
             return
         self._shown = now
         took = now - self._began
-        left = took * (1 - share) / share if share else 0.0
-        self._show(f"{blocks} blocks, {blocks / took:.0f} a second, {share:.0%}, {_duration(left)} left")
+        line = f"{blocks} blocks, {blocks / took:.0f} a second"
+        if share is not None:
+            left = took * (1 - share) / share if share else 0.0
+            line += f", {share:.0%}, {_duration(left)} left"
+        self._show(line)
 
 
 def _duration(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 import json
 import os
+import secrets
+import stat
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -45,12 +47,12 @@ def export_command(file: Path, first: int, last: int | None, datadir: str, netwo
     if file.exists():
         raise ConfigError(f"{file} exists; nothing was overwritten")
     params = load_genesis(network).params
-    part = file.with_name(file.name + ".part")
+    part = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
     store = open_level(database)
     try:
         claim(store, params.network_id, params.name)
         pace = Pace(time.monotonic, _show)
-        with part.open("wb") as out:
+        with part.open("xb") as out:
             count = export_blocks(ChainStore(store), params.network_id, out, first=first, last=last, progress=pace)
             out.flush()
             os.fsync(out.fileno())
@@ -93,7 +95,8 @@ def import_command(file: Path, datadir: str, network: str, as_json: bool) -> Non
     place = make_datadir(datadir, network)
     genesis = load_genesis(network)
     rules = ConsensusRules(genesis.params)
-    total = file.stat().st_size
+    found = file.stat()
+    total = found.st_size if stat.S_ISREG(found.st_mode) else None  # a pipe has no size
     store = open_level(place.database)
     pool = ThreadPoolExecutor(os.cpu_count() or 1, "checks")
     try:
@@ -103,7 +106,10 @@ def import_command(file: Path, datadir: str, network: str, as_json: bool) -> Non
         reader = BlockReader(genesis.params, importer, chain, rules, pool, wall_millis)
         pace = Pace(time.monotonic, _show)
         with file.open("rb") as blocks:
-            taken = reader.take(read_blocks(blocks, genesis.params), lambda count: pace(count, blocks.tell() / total))
+            taken = reader.take(
+                read_blocks(blocks, genesis.params),
+                lambda count: pace(count, None if total is None else blocks.tell() / total),
+            )
     except OSError as error:
         raise StorageError(f"cannot read {file}: {error.strerror}") from None
     finally:

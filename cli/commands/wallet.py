@@ -98,9 +98,11 @@ def import_(
     from cli.clock import wall_millis
     from cli.wallet.addresses import format_address
     from cli.wallet.key_file import decrypt, parse_private_key, read_key_file
-    from cli.wallet.mnemonics import account_key
+    from cli.wallet.mnemonics import MAX_INDEX, account_key
     from cli.wallet.secrets_in import ask_secret, password, read_secret
 
+    if index + count - 1 > MAX_INDEX:
+        raise click.UsageError(f"a mnemonic has accounts 0 to {MAX_INDEX}: give a lower --index or --count")
     if sum(file is not None for file in (mnemonic_file, key_file, keystore)) > 1:
         raise click.UsageError("give one of --mnemonic-file, --key-file and --keystore")
     if keystore is not None:

@@ -15,6 +15,12 @@ def test_a_line_a_second() -> None:
     ]
 
 
+def test_without_an_end_in_sight() -> None:
+    clock, lines = iter([0.0, 5.0]), list[str]()
+    Pace(lambda: next(clock), lines.append)(10, None)
+    assert lines == ["10 blocks, 2 a second"]
+
+
 def test_nothing_done_yet() -> None:
     clock, lines = iter([0.0, 5.0]), list[str]()
     Pace(lambda: next(clock), lines.append)(0, 0.0)

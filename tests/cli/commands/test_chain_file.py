@@ -1,6 +1,8 @@
 """`export` and `import` on real databases: a copy is whole, a broken file is refused where it breaks."""
 
 import json
+import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +66,30 @@ def test_a_chain_goes_out_and_comes_in_again(filled: Path, tmp_path: Path) -> No
     assert (verified["head"], verified["transactions"], verified["faults"]) == (HEIGHT, 1, [])
     again = json.loads(run(copy, "import", str(file), "--json").output)
     assert again == {"imported": 0, "known": HEIGHT, "head": HEIGHT}
+
+
+@pytest.mark.slow
+def test_a_file_beside_the_exported_one_is_left_alone(filled: Path, tmp_path: Path) -> None:
+    file, mine = tmp_path / "blocks", tmp_path / "blocks.part"
+    mine.write_text("mine")
+    other = CliRunner().invoke(cli, ["export", str(file), "--network", "testnet", "--datadir", str(filled)])
+    assert other.exit_code != 0
+    assert run(filled, "export", str(file)).exit_code == 0
+    assert mine.read_text() == "mine"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["blocks", "blocks.part", "node"]
+
+
+@pytest.mark.slow
+def test_blocks_come_in_through_a_pipe(filled: Path, tmp_path: Path) -> None:
+    """As from `import <(zcat blocks.gz)`."""
+    file, pipe = tmp_path / "blocks", tmp_path / "pipe"
+    run(filled, "export", str(file))
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(file.read_bytes()))
+    writer.start()
+    taken = run(tmp_path / "copy", "import", str(pipe))
+    writer.join()
+    assert taken.output == f"{HEIGHT} blocks imported, 0 were there; head {HEIGHT}\n"
 
 
 @pytest.mark.slow

@@ -181,6 +181,15 @@ async def test_a_new_account_is_restored_by_its_mnemonic(desk: Desk, tmp_path: P
     assert "Write these words down" in shown.stdout
 
 
+async def test_there_are_accounts_up_to_the_last_index(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "words"
+    file.write_text(MNEMONIC)
+    words = ("wallet", "import", "--mnemonic-file", str(file), "--index", str(2**31 - 1), "--count", "2")
+    result = await desk.run(*words, rpc=False)
+    assert result.exit_code == ExitCode.USAGE
+    assert "2147483647" in result.output
+
+
 @pytest.mark.parametrize("words", [("wallet",), ("wallet", "send"), ("stake",), ("stake", "deposit"), ("supply",)])
 def test_help_says_what_a_command_does(words: tuple[str, ...]) -> None:
     result = CliRunner().invoke(cli, [*words, "--help"])
