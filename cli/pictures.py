@@ -2,6 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+
+from chain.primitives.errors import StorageError
 
 SIDE = 900
 """Width and height, pixels."""
@@ -11,6 +14,14 @@ MARGIN = 100
 
 MAX_LINKS_DRAWN = 20_000
 """More chords than this are a grey disc, and a file of megabytes."""
+
+
+def save_picture(file: Path, svg: str) -> None:
+    """Write a picture into a file of the user's. Raises `StorageError`."""
+    try:
+        file.write_text(svg)
+    except OSError as error:
+        raise StorageError(f"cannot write the picture {file}: {error.strerror}") from None
 
 
 def draw_map(peers: Sequence[str], links: Sequence[tuple[str, str]], own: str) -> str:

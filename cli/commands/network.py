@@ -135,11 +135,12 @@ def map_command(rpc: str, as_json: bool, picture: Path | None) -> None:
     client = RpcClient(rpc)
     nodes, links = fetch_map(client)
     if picture is not None:
-        from cli.pictures import draw_map
+        from cli.pictures import draw_map, save_picture
 
         own = str(fetch_object(client, "mappemonde_status")["peerId"])
-        picture.write_text(
-            draw_map([str(node["id"]) for node in nodes], [(str(a["origin"]), str(a["target"])) for a in links], own)
+        save_picture(
+            picture,
+            draw_map([str(node["id"]) for node in nodes], [(str(a["origin"]), str(a["target"])) for a in links], own),
         )
     if as_json:
         click.echo(json.dumps({"nodes": nodes, "links": links}, indent=2))

@@ -11,6 +11,7 @@ from cli.commands.why import NotFound, block_selector
 from cli.explain.blocks import number_of
 from cli.rpc_client import RpcClient, RpcRefused, as_list, quantity
 from cli.texts import seconds, when
+from cli.wallet.addresses import format_address, parse_address
 from cli.wallet.amounts import format_coins, format_gwei
 
 MAX_TRANSACTIONS_SHOWN = 20
@@ -45,21 +46,21 @@ def show_block(block: str, rpc: str, as_json: bool) -> None:
         click.echo(json.dumps({**found, "consensus": head}, indent=2))
         return
     transactions = as_list(found.get("transactions"))
-    ticket = head.get("ticket")
+    ticket, first = head.get("ticket"), quantity(head.get("number")) == 0
     used, limit = quantity(found.get("gasUsed")), quantity(found.get("gasLimit"))
     _print(
         [
             ("block", f"{quantity(head.get('number'))}"),
             ("hash", f"{head.get('hash')}"),
-            ("parent", f"{head.get('parentHash')}"),
-            ("time", f"{when(head.get('time'))}, {seconds(head.get('interval'))} after its parent"),
+            ("parent", "none" if first else f"{head.get('parentHash')}"),
+            ("time", when(head.get("time")) + ("" if first else f", {seconds(head.get('interval'))} after its parent")),
             ("miner", f"{head.get('miner')}"),
             ("ticket", f"{ticket.get('rewardAddress')}" if isinstance(ticket, dict) else "none"),
             ("handicap", seconds(head.get("handicap"))),
             ("gas", f"{used} of {limit} ({100 * used / limit:.2f} %)"),
             ("base fee", format_gwei(quantity(found.get("baseFeePerGas")))),
             ("size", f"{quantity(found.get('size'))} bytes"),
-            ("work", f"2^{quantity(head.get('work')).bit_length() - 1}"),
+            ("work", "none" if first else f"2^{quantity(head.get('work')).bit_length() - 1}"),
             ("state root", f"{found.get('stateRoot')}"),
             ("transactions", f"{len(transactions)}"),
         ]
@@ -116,6 +117,7 @@ def show_tx(transaction: str, rpc: str, as_json: bool) -> None:
 @json_option
 def show_account(address: str, rpc: str, as_json: bool) -> None:
     """Show the account ADDRESS: balance, nonce, stake."""
+    address = format_address(parse_address(address))
     client = RpcClient(rpc)
     balance = quantity(client.call("eth_getBalance", address, "latest"))
     nonce = quantity(client.call("eth_getTransactionCount", address, "latest"))
@@ -143,7 +145,9 @@ def show_account(address: str, rpc: str, as_json: bool) -> None:
 def show_validator(validator: str, rpc: str, as_json: bool) -> None:
     """Show VALIDATOR, by the address that owns the stake or by the validator key: stakes, epochs, withdrawals."""
     client = RpcClient(rpc)
-    owner = _owner_of(client, validator) if len(validator) == KEY_CHARACTERS else validator
+    owner = (
+        _owner_of(client, validator) if len(validator) == KEY_CHARACTERS else format_address(parse_address(validator))
+    )
     found = fetch_object(client, "mappemonde_validator", owner)
     if found.get("validatorKey") is None:
         raise NotFound(f"{validator} has no stake")

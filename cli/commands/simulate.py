@@ -7,6 +7,7 @@ import click
 
 from cli.commands.options import json_option
 from cli.commands.simulate_stories import add_stories
+from cli.pictures import save_picture
 
 seed_option = click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
 
@@ -48,9 +49,9 @@ def topology_command(
     shares = SYBIL_SHARES if sybils else ()
     outcome = run(peers, seed, mainnet_rules(), sessions=sessions, runs=runs, sybil_shares=shares, progress=show)
     click.echo("", err=True)
-    if picture is not None:
-        picture.write_text(outcome.svg())
     click.echo(json.dumps(outcome.document(), indent=1) if as_json else outcome.table())
+    if picture is not None:
+        save_picture(picture, outcome.svg())
 
 
 @simulate_command.command("consensus")
@@ -74,6 +75,6 @@ def consensus_command(
     if scenario not in SCENARIOS:
         raise click.UsageError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
     result = run_scenario(scenario, load_genesis(network).params, seed=seed, size=size)
-    if picture is not None and result.curves:
-        picture.write_text(result.svg())
     click.echo(result.to_json() if as_json else result.table())
+    if picture is not None and result.curves:
+        save_picture(picture, result.svg())

@@ -15,6 +15,7 @@ from cli.commands.paying import (
     paying_options,
     wallet_option,
 )
+from cli.wallet.keystore import Keystore
 
 MAX_IMPORTED = 100
 """Accounts of one mnemonic imported at once: each costs the work of its password."""
@@ -144,7 +145,11 @@ def list_(wallet: Path | None, as_json: bool) -> None:
     for address, file in accounts:
         click.echo(f"{address}  {file}")
     if not accounts:
-        click.echo(f"no accounts in {store.directory}; `mappemonde wallet new` makes one", err=True)
+        _tell_empty(store)
+
+
+def _tell_empty(store: Keystore) -> None:
+    click.echo(f"no accounts in {store.directory}; `mappemonde wallet new` makes one", err=True)
 
 
 @wallet_command.command("balance")
@@ -159,7 +164,11 @@ def balance(addresses: tuple[str, ...], wallet: Path | None, rpc: str, as_json: 
     from cli.wallet.amounts import format_coins
 
     chosen = [parse_address(text) for text in addresses]
-    chosen = chosen or [entry.address for entry in keystore_of(wallet).accounts()]
+    if not chosen:
+        store = keystore_of(wallet)
+        chosen = [entry.address for entry in store.accounts()]
+        if not chosen:
+            _tell_empty(store)
     client = RpcClient(rpc)
     found = [(format_address(address), balance_of(client, address)) for address in chosen]
     if as_json:

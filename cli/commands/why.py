@@ -133,7 +133,9 @@ def why_peer(peer: str, rpc: str, as_json: bool) -> None:
     if len(wanted) != PEER_CHARACTERS:
         known = [str(node["id"]) for node in fetch_map(client)[0]]
         matching = [name for name in known if wanted and name.startswith(wanted)]
-        if len(matching) != 1:
+        if not matching:
+            raise NotFound(f"no peer on the map begins with {peer!r}")
+        if len(matching) > 1:
             raise NotFound(f"{len(matching)} peers on the map begin with {peer!r}: give more of the id")
         wanted = matching[0]
     why = fetch_object(client, "mappemonde_whyPeer", wanted)

@@ -144,7 +144,7 @@ class MiningClient:
             async with asyncio.timeout(LAST_WORDS_SECONDS):
                 while finds := self._session.take_finds():
                     await self._submit(finds)
-        except (RpcUnreachable, RpcRefused, TimeoutError):
+        except (RpcUnreachable, RpcRefused, Malformed, TimeoutError):
             return  # whatever was found is lost with the process: said in the docs
 
     def _found(self, solution: Solution) -> None:

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from chain.primitives.errors import ConfigError, NodeError
+from chain.primitives.errors import ConfigError, NodeError, StorageError
 from chain.primitives.units import COIN, GWEI
 from chain.transaction import SignedTransaction
 from cli.commands.bans import NotBanned
 from cli.commands.why import NotFound
 from cli.main import cli
+from cli.wallet.addresses import format_address
+from cli.wallet.errors import BadAddress
 from net.rpc.policy import RpcPolicy
 from tests.helpers.rpc_world import PEER_C, Client, World
 from tests.helpers.transactions import DEVNET_KEYS, sign
@@ -110,6 +112,35 @@ async def test_accounts_and_validators_are_shown() -> None:
         assert isinstance(await refused(server, "show", "validator", "0x" + "02" * 33), NotFound)
 
 
+async def test_a_slip_in_an_address_is_found() -> None:
+    """An account of nobody would be shown with nothing in it."""
+    right = format_address(ALICE)
+    at = next(index for index, sign in enumerate(right) if sign.isalpha() and sign != "x")
+    wrong = right[:at] + right[at].swapcase() + right[at + 1 :]
+    async with World().served() as server:
+        assert right in await said(server, "show", "account", right.lower())
+        for kind in ("account", "validator"):
+            assert isinstance(await refused(server, "show", kind, wrong), BadAddress)
+
+
+async def test_block_0_has_neither_parent_nor_work() -> None:
+    async with World().served() as server:
+        shown = (await said(server, "show", "block", "0")).splitlines()
+    assert [line for line in shown if line.startswith(("parent", "time", "work"))] == [
+        "parent       none",
+        "time         2025-01-01 00:00:00Z",
+        "work         none",
+    ]
+
+
+async def test_a_picture_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
+    async with World().served() as server:
+        picture = tmp_path / "map.svg"
+        await said(server, "map", "--json", "--picture", str(picture))
+        assert picture.read_text().startswith("<svg")
+        assert isinstance(await refused(server, "map", "--picture", str(tmp_path / "no" / "map.svg")), StorageError)
+
+
 async def test_bans_need_the_token_and_are_lifted(tmp_path: Path) -> None:
     file = tmp_path / "rpc.token"
     file.write_text(TOKEN + "\n")
@@ -155,3 +186,4 @@ async def test_why_peer_tells_where_links_failed() -> None:
         assert told["attempts"][0]["step"] == "ice"
         for wrong in ("ffffffff", ""):
             assert isinstance(await refused(server, "why", "peer", wrong), NotFound)
+        assert "no peer on the map begins with 'ffffffff'" in str(await refused(server, "why", "peer", "ffffffff"))

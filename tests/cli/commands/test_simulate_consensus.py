@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from chain.primitives.errors import StorageError
 from cli.commands.simulate import consensus_command
 from consensus.sim.scenarios import SCENARIOS
 
@@ -35,3 +36,7 @@ def test_a_scenario_gives_rows_and_a_picture(tmp_path: Path) -> None:
     assert (document["scenario"], document["seed"], document["blocks"]) == ("steady", 7, 300)
     assert document["rows"][0]["what"] == "Mappemonde"
     assert picture.read_text().startswith("<svg")
+    words[-1] = str(tmp_path / "no" / "steady.svg")
+    lost = CliRunner().invoke(consensus_command, words)
+    assert isinstance(lost.exception, StorageError)
+    assert json.loads(lost.stdout)["rows"], "what took so long is told before the picture is tried"

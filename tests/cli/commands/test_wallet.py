@@ -122,6 +122,14 @@ async def test_balances_and_the_list(desk: Desk) -> None:
     assert [entry["balanceWei"] for entry in found] == ["0"]
 
 
+async def test_an_empty_wallet_says_so(desk: Desk) -> None:
+    desk.wallet = desk.home / "empty"
+    shown = await desk.run("wallet", "balance", secret=False)
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert "no accounts in" in shown.stderr
+    assert json.loads((await desk.run("wallet", "balance", "--json", secret=False)).stdout) == []
+
+
 async def test_every_slip_has_its_own_name(desk: Desk, tmp_path: Path) -> None:
     send = ("wallet", "send", FRIEND, "1", "--yes")
     text = refused(await desk.run(*send), NoSuchAccount, ExitCode.REFUSED)

@@ -12,6 +12,7 @@ from cli.mining_client.link import NodeLink
 from cli.mining_client.orders import Order, Verdict
 from cli.mining_client.session import Find, Session, SessionStatistics
 from cli.rpc_client import RpcRefused, RpcUnreachable
+from consensus.hashing import Solution
 from net.rpc.ports import ShareVerdict
 from tests.helpers.rpc_world import Client, World
 
@@ -95,6 +96,19 @@ async def test_shares_reach_the_node_and_new_work_replaces_the_old() -> None:
             await asyncio.gather(running, return_exceptions=True)
             await client.close()
             await client.link.__aexit__()
+
+
+async def test_a_verdict_that_is_none_does_not_keep_the_miner_from_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nonsense(_link: NodeLink, calls: list[object]) -> list[object]:
+        return ["well done" for _ in calls]
+
+    monkeypatch.setattr(NodeLink, "batch", nonsense)
+    session, order = Session(Random(1)), Order(Hash32(b"\x01" * 32), b"", 7, Hash32(b"\x02" * 32), 9, 9)
+    session.work(order)
+    session.found(Solution(order.id, bytes(8), 0))
+    async with NodeLink("http://127.0.0.1:9") as link:
+        await MiningClient(World().params, link, session, Recorder(), "rig 7", clock).close()
+    assert not session.has_finds
 
 
 @pytest.mark.slow
