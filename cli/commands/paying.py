@@ -295,7 +295,9 @@ def _show(draft: Draft, purpose: str) -> None:
         f"  network  {network_of(draft.chain_id)} (chain id {draft.chain_id}), nonce {draft.nonce}",
     ]
     if draft.max_fee < draft.base_fee:
-        lines.append("  note     the highest fee is under the base fee: it waits until that has fallen")
+        lines.append(
+            "  note     the highest fee is under the base fee: it waits till that has fallen, if it is taken at all"
+        )
     for line in lines:
         click.echo(line, err=True)
 

@@ -1,5 +1,8 @@
 """Addresses carry and check the checksum of EIP-55."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,3 +48,16 @@ def test_one_wrong_digit_or_letter_is_refused(text: str) -> None:
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(BadAddress):
         parse_address(text)
+
+
+def test_addresses_in_the_docs_can_be_copied() -> None:
+    """Wallets refuse an address whose checksum does not fit."""
+    root = Path(__file__).parents[3]
+    found = [
+        address
+        for file in (*root.glob("docs/**/*.md"), root / "README.md")
+        for address in re.findall(r"\b0x[0-9a-fA-F]{40}\b", file.read_text())
+    ]
+    assert found
+    for address in found:
+        parse_address(address)
