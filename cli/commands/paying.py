@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from chain.primitives.hashing import keccak256
 from chain.primitives.units import Address, Hash32, Wei
 from cli.commands.options import json_option, rpc_option
 from cli.datadir import user_path
@@ -234,8 +235,11 @@ def _send(payer: Payer, draft: Draft, purpose: str) -> dict[str, object] | None:
     key = payer.store.unlock(account, secret)
     with payer.store.turn(account):
         draft = _renumbered(payer, draft)
-        tx_hash = send_transaction(payer.client, sign_transaction(draft, key))
-    click.echo(f"sent 0x{tx_hash.hex()}", err=True)
+        raw = sign_transaction(draft, key)
+        # Told before it goes: whoever interrupts the command here can look whether it went.
+        click.echo(f"signed 0x{keccak256(raw).hex()}", err=True)
+        tx_hash = send_transaction(payer.client, raw)
+    click.echo("sent", err=True)
     if manner.no_wait:
         payer.tell({"transactionHash": "0x" + tx_hash.hex(), "mined": False}, "")
         return None

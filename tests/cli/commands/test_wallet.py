@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from chain.primitives.units import COIN
 from chain.transaction import SignedTransaction
 from cli.exit_codes import ExitCode
 from cli.main import cli, exit_code_of
-from cli.rpc_client import RpcUnreachable
+from cli.rpc_client import RpcClient, RpcUnreachable
 from cli.wallet.addresses import format_address, parse_address
 from cli.wallet.errors import (
     AccountExists,
@@ -64,6 +65,16 @@ async def test_a_payment_is_shown_signed_and_mined(desk: Desk) -> None:
     assert state.balance(parse_address(RICH)) == 9_999 * COIN - 1 - int(facts["feeWei"])
     assert PASSWORD not in result.output
     assert DEVNET_KEYS[0].secret.hex() not in result.output
+
+
+async def test_an_interrupt_while_it_is_sent_leaves_its_name(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_client: RpcClient, _raw: bytes) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cli.commands.paying.send_transaction", interrupted)
+    result = await desk.run("wallet", "send", FRIEND, "1", "--from", RICH, "--yes")
+    assert result.exit_code == 1, "Abort, which `main` makes 130 of"
+    assert re.search(r"^signed 0x[0-9a-f]{64}$", result.stderr, re.MULTILINE)
 
 
 async def test_fees_are_what_was_asked_for(desk: Desk) -> None:
