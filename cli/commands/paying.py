@@ -261,6 +261,8 @@ def _renumbered(payer: Payer, draft: Draft) -> Draft:
             f"another transaction of {format_address(draft.sender)} was sent meanwhile (the next nonce is {nonce} now, "
             f"not {draft.nonce}); nothing was sent by this command"
         )
+    if nonce != draft.nonce:
+        click.echo(f"  nonce    {nonce}: another transaction was sent meanwhile", err=True)
     return replace(draft, nonce=nonce)
 
 

@@ -112,6 +112,7 @@ async def test_a_payment_sent_while_another_waits_for_its_password_is_not_replac
     else:
         assert second.exit_code == 0, second.output
         assert waiting == [(0, COIN), (1, 2 * COIN)]
+        assert "  nonce    1: another transaction" in second.stderr, "what is signed was shown"
 
 
 async def test_a_payment_that_is_stuck_is_replaced(desk: Desk) -> None:
