@@ -8,6 +8,7 @@ rpc.token      the token that admin calls of the RPC need, readable by the owner
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from net.core.identity.identity import Identity, create_identity, decode_identit
 
 TOKEN_CHARACTERS = 43
 """Length of an admin token: 32 random bytes in URL-safe base64."""
+
+_TOKEN = re.compile(rf"[A-Za-z0-9_-]{{{TOKEN_CHARACTERS}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,21 @@ def _read_identity(file: Path) -> bytes | None:
         return None
     except OSError as error:
         raise StorageError(f"cannot read the identity {file}: {error.strerror}") from None
+
+
+def read_token(file: Path) -> str:
+    """Return the admin token of a node's file, for a command. Raises `ConfigError`."""
+    try:
+        with file.open("rb") as stream:
+            token = stream.read(4 * TOKEN_CHARACTERS).decode().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text"
+        raise ConfigError(
+            f"cannot read the admin token {file} ({reason}): --token-file or --datadir names it"
+        ) from None
+    if not _TOKEN.fullmatch(token):
+        raise ConfigError(f"{file} does not hold an admin token of a node")
+    return token
 
 
 def load_token(datadir: DataDir) -> str:

@@ -8,7 +8,7 @@ import click
 from chain.primitives.errors import ConfigError, NodeError
 from cli.commands.network import objects_of
 from cli.commands.options import json_option, place_of, place_options, rpc_option
-from cli.datadir import TOKEN_CHARACTERS
+from cli.datadir import read_token
 from cli.exit_codes import ExitCode
 from cli.rpc_client import RpcClient
 from cli.texts import when
@@ -31,17 +31,7 @@ def _token_options(command: click.decorators.FC) -> click.decorators.FC:
 
 def _client(rpc: str, token_file: Path | None, datadir: str, network: str) -> RpcClient:
     """Return a client with the operator's token. Raises `ConfigError` when it cannot be read."""
-    file = token_file or place_of(datadir, network).token_file
-    try:
-        token = file.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text"
-        raise ConfigError(
-            f"cannot read the admin token {file} ({reason}): --token-file or --datadir names it"
-        ) from None
-    if len(token) != TOKEN_CHARACTERS or not token.isascii():
-        raise ConfigError(f"{file} does not hold an admin token of a node")
-    return RpcClient(rpc, token=token)
+    return RpcClient(rpc, token=read_token(token_file or place_of(datadir, network).token_file))
 
 
 @click.command("bans")

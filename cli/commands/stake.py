@@ -206,12 +206,12 @@ def status(
     Shows the accounts named, else those of the wallet. Tickets are counted in the last blocks of the chain, and what
     they minted is recomputed from the headers; their share of the tips comes on top.
     """
+    from cli.datadir import read_token
     from cli.rpc_client import RpcClient
     from cli.staking.report import fetch_report, own_lines, report_lines
     from cli.wallet.addresses import parse_address
-    from cli.wallet.secrets_in import read_secret
 
-    token = "" if token_file is None else read_secret(token_file, "token")
+    token = "" if token_file is None else read_token(token_file)
     client = RpcClient(rpc, token=token)
     owners = [parse_address(text) for text in addresses]
     if not owners and not everyone:

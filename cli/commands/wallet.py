@@ -120,8 +120,9 @@ def import_(
             keys = [parse_private_key(secret)]
         else:
             keys = [account_key(secret, number) for number in range(index, index + count)]
-    chosen = password(password_file, "New password of the account", twice=True)
     store = keystore_of(wallet)
+    store.check_new(keys)
+    chosen = password(password_file, "New password of the account", twice=True)
     made = [store.add(key, chosen, wall_millis()) for key in keys]
     if as_json:
         click.echo(json.dumps([{"address": format_address(entry.address), "file": str(entry.file)} for entry in made]))

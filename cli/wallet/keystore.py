@@ -1,7 +1,7 @@
 """The wallet: a directory of spending keys, one keystore V3 file each, named as geth names them."""
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -71,12 +71,19 @@ class Keystore:
                 return account
         raise NoSuchAccount(f"the wallet {self.directory} has no key of {format_address(address)}")
 
+    def check_new(self, keys: Sequence[PrivateKey]) -> None:
+        """Raise `AccountExists` if one of the keys is in the wallet."""
+        addresses = {address_of(key.public_key) for key in keys}
+        for account in self.accounts():
+            if account.address in addresses:
+                raise AccountExists(
+                    f"{format_address(account.address)} is in the wallet already, nothing was imported: {account.file}"
+                )
+
     def add(self, key: PrivateKey, password: str, now: Millis, *, work: int = SCRYPT_N) -> StoredAccount:
         """Store a key under a password. Raises `AccountExists`, or `StorageError`."""
+        self.check_new([key])
         address = address_of(key.public_key)
-        for account in self.accounts():
-            if account.address == address:
-                raise AccountExists(f"{format_address(address)} is in the wallet already: {account.file}")
         made = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%dT%H-%M-%S.%f000Z")
         file = self.directory / f"UTC--{made}--{address.hex()}"
         write_key_file(file, encrypt(key, password, work=work))

@@ -112,6 +112,15 @@ async def test_accounts_and_validators_are_shown() -> None:
         assert isinstance(await refused(server, "show", "validator", "0x" + "02" * 33), NotFound)
 
 
+@pytest.mark.parametrize("content", [b"short", b"\xff" * 43, "é".encode() * 43, b"t" * 21 + b"\n" + b"t" * 21])
+@pytest.mark.parametrize("command", [("bans",), ("stake", "status", "--all")])
+async def test_what_is_no_token_is_refused(command: tuple[str, ...], content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "rpc.token"
+    file.write_bytes(content)
+    async with World().served() as server:
+        assert isinstance(await refused(server, *command, "--token-file", str(file)), ConfigError)
+
+
 async def test_a_slip_in_an_address_is_found() -> None:
     """An account of nobody would be shown with nothing in it."""
     right = format_address(ALICE)

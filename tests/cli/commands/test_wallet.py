@@ -201,6 +201,18 @@ async def test_a_new_account_is_restored_by_its_mnemonic(desk: Desk, tmp_path: P
     assert "Write these words down" in shown.stdout
 
 
+async def test_of_several_accounts_all_are_imported_or_none(desk: Desk, tmp_path: Path) -> None:
+    file = tmp_path / "words"
+    file.write_text(MNEMONIC)
+    words = ("wallet", "import", "--mnemonic-file", str(file), "--count", "2", "--index")
+    made = await desk.run(*words, "2", rpc=False)
+    assert made.exit_code == 0, made.output
+    text = refused(await desk.run(*words, "1", rpc=False), AccountExists, ExitCode.REFUSED)
+    assert "nothing was imported" in text
+    listed = json.loads((await desk.run("wallet", "list", "--json", secret=False, rpc=False)).stdout)
+    assert len(listed) == 4, "two of the desk and two imported"
+
+
 async def test_there_are_accounts_up_to_the_last_index(desk: Desk, tmp_path: Path) -> None:
     file = tmp_path / "words"
     file.write_text(MNEMONIC)
