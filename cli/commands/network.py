@@ -21,6 +21,12 @@ PATIENCE_SECONDS = 1.0
 TRIES = 10
 """Refusals in a row after which a map is given up."""
 
+MOST_PEERS = 500_000
+"""Peers of a map: five times what the network is made for. A node can tell of more without end."""
+
+MOST_LINKS = 16 * MOST_PEERS
+"""Links of a map: each peer has some fourteen, and each link is one of two peers."""
+
 
 class UnexpectedAnswer(NodeError):
     """The node at the address is not one of ours, or of another version."""
@@ -55,6 +61,8 @@ def fetch_map(client: RpcClient) -> tuple[list[dict[str, object]], list[dict[str
         after = page.get("next")
         if after is None:
             return nodes, links
+        if len(nodes) > MOST_PEERS or len(links) > MOST_LINKS:
+            raise UnexpectedAnswer(f"the map of the node at {client.url} does not end")
 
 
 def objects_of(value: object) -> list[dict[str, object]]:

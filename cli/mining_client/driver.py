@@ -25,6 +25,10 @@ from net.rpc.errors import LIMIT_EXCEEDED, TIMED_OUT
 
 Result = TypeVar("Result")
 
+LEAST_BETWEEN = Millis(50)
+"""Between two questions for work when the first brought nothing new: a node that keeps no long poll, in error or on
+purpose, is not asked without pause. After news the next question is not put off: a node tells of a change once."""
+
 STATUS_SECONDS = 1.0
 """How often the operator is told the counters."""
 
@@ -167,13 +171,16 @@ class MiningClient:
 
     async def _ask(self) -> None:
         while True:
-            known = self._session.known
+            known, asked_at = self._session.known, self._clock()
             try:
                 order = await self._get_work(known)
                 before = self._session.known
-                self._carry_out(self._session.work(order))
+                effects = self._session.work(order)
+                self._carry_out(effects)
                 if self._session.known != before:
                     self._reporter.order(order)
+                if not effects and (rest := asked_at + LEAST_BETWEEN - self._clock()) > 0:
+                    await asyncio.sleep(rest / 1000)
             except (RpcUnreachable, RpcRefused, Malformed) as error:
                 if isinstance(error, RpcRefused) and not self._worked and not _passing(error):
                     raise

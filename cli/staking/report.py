@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from chain.genesis import load_genesis
 from chain.params import ChainParams
 from chain.primitives.units import Address, Wei
-from cli.rpc_client import RpcClient, as_list, as_object, integer, quantity
+from cli.rpc_client import RpcClient, RpcRefused, as_list, as_object, integer, quantity
 from cli.staking.holdings import Holding, fetch_holding
 from cli.staking.tally import Earned, fetch_heads, tally
 from cli.wallet.addresses import format_address, parse_address
@@ -15,6 +15,9 @@ from cli.wallet.transactions import check_chain, network_of
 
 VALIDATORS_PAGE = 256
 """Validators asked for at once."""
+
+MOST_OWNERS = 100_000
+"""Stakes of a chain that are asked for: each is a call more."""
 
 NOTHING = Earned(0, Wei(0))
 
@@ -68,7 +71,7 @@ class Report:
 def fetch_report(client: RpcClient, owners: Sequence[Address] | None, *, blocks: int, own: bool) -> Report:
     """Return the stakes of some owners, or of all validators if None; `own` needs the client's token."""
     params = load_genesis(network_of(check_chain(client, None))).params
-    chosen = _all_owners(client) if owners is None else owners
+    chosen = all_owners(client) if owners is None else owners
     height = client.number("eth_blockNumber")
     heads = fetch_heads(client, height, blocks)
     told = as_list(client.call("mappemonde_ownValidators")) if own else []
@@ -82,7 +85,8 @@ def fetch_report(client: RpcClient, owners: Sequence[Address] | None, *, blocks:
     )
 
 
-def _all_owners(client: RpcClient) -> list[Address]:
+def all_owners(client: RpcClient) -> list[Address]:
+    """Return the owners of all stakes. Raises `RpcRefused` when the node tells of more than a chain can have."""
     owners: list[Address] = []
     while True:
         page = client.record("mappemonde_validators", len(owners), VALIDATORS_PAGE)
@@ -90,6 +94,8 @@ def _all_owners(client: RpcClient) -> list[Address]:
         owners += [parse_address(str(entry["owner"])) for entry in entries]
         if not entries or len(owners) >= integer(page["count"]):
             return owners
+        if len(owners) > MOST_OWNERS:
+            raise RpcRefused(0, f"the list of validators of the node at {client.url} does not end")
 
 
 def report_lines(report: Report) -> list[str]:

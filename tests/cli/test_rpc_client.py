@@ -4,12 +4,14 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
+from cli.commands.network import UnexpectedAnswer, fetch_map
 from cli.mining_client.link import NodeLink
 from cli.rpc_client import Answer, RpcClient, RpcRefused, RpcUnreachable, integer, quantity, real
+from cli.staking.report import all_owners
 from cli.texts import seconds, size_text, when
 
 Serve = Callable[[socket.socket], None]
@@ -18,6 +20,7 @@ Serve = Callable[[socket.socket], None]
 @contextmanager
 def served(serve: Serve) -> Iterator[str]:
     """Answer each connection by `serve`, in a thread; gives the address."""
+    connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def run() -> None:
@@ -27,6 +30,7 @@ def served(serve: Serve) -> Iterator[str]:
                 except OSError:
                     return
                 with connection:
+                    connections.append(connection)
                     try:
                         read_request(connection)
                         serve(connection)
@@ -39,6 +43,9 @@ def served(serve: Serve) -> Iterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         finally:
             listener.shutdown(socket.SHUT_RDWR)
+            for connection in connections:  # not every system tells a sender at once that nobody reads any more
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
@@ -218,6 +225,26 @@ def test_what_is_no_number_is_refused(value: object) -> None:
 def test_a_time_out_of_all_calendars_is_refused(value: int) -> None:
     with pytest.raises(RpcRefused):
         when(value)
+
+
+class Endless(RpcClient):
+    """A node whose lists never end."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:1")
+        self.asked = 0
+
+    def call(self, method: str, *parameters: object) -> object:
+        self.asked += 1
+        assert self.asked < 1_000, f"{method} is asked for ever"
+        entries = [{"owner": "0x" + "11" * 20}] * 10_000
+        return {"nodes": entries, "links": [], "next": "more", "validators": entries, "count": 10**18}
+
+
+def test_lists_without_end_are_given_up() -> None:
+    for ask in (fetch_map, all_owners):
+        with pytest.raises((UnexpectedAnswer, RpcRefused)):
+            ask(Endless())
 
 
 def test_a_member_that_is_missing_is_named() -> None:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from chain.primitives.units import Hash32, Millis
-from cli.mining_client.driver import MiningClient, OtherNetwork, _meet
+from cli.mining_client.driver import LEAST_BETWEEN, MiningClient, OtherNetwork, _meet
 from cli.mining_client.link import NodeLink
 from cli.mining_client.orders import Order, Verdict
 from cli.mining_client.session import Find, Session, SessionStatistics
@@ -109,6 +109,31 @@ async def test_a_verdict_that_is_none_does_not_keep_the_miner_from_its_end(monke
     async with NodeLink("http://127.0.0.1:9") as link:
         await MiningClient(World().params, link, session, Recorder(), "rig 7", clock).close()
     assert not session.has_finds
+
+
+@pytest.mark.timeout(20)
+async def test_a_node_that_answers_at_once_is_not_asked_without_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The long poll is the node's to keep; one that does not would have the miner ask as fast as it can."""
+    asked: list[str] = []
+    pauses: list[float] = []
+
+    async def at_once(_link: NodeLink, method: str, *_: object) -> None:
+        asked.append(method)
+        assert len(asked) < 100
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(NodeLink, "call", at_once)
+    monkeypatch.setattr("cli.mining_client.driver.asyncio.sleep", pause)
+    async with NodeLink("http://127.0.0.1:9") as link:
+        client = MiningClient(World().params, link, Session(Random(1)), Recorder(), "rig 7", clock)
+        with pytest.raises(asyncio.CancelledError):
+            await client._ask()
+    assert len(asked) == 3
+    assert all(0 < seconds <= LEAST_BETWEEN / 1000 for seconds in pauses)
 
 
 @pytest.mark.slow
