@@ -267,9 +267,11 @@ class RpcClient:
             response = connection.getresponse()
             raw = response.read(MAX_REPLY_BYTES + 1)
             if late.over:
-                raise TimeoutError("no whole answer in time")
+                raise TimeoutError
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if late is not None and late.over:
+                reason = "no whole answer in time"
             raise RpcUnreachable(
                 f"no node answers at {self.url} ({printable(reason)[:MAX_TEXT]}); is it running? --rpc names another"
             ) from None

@@ -158,7 +158,7 @@ async def test_a_batch_whose_ids_are_none_is_refused(entry: object) -> None:
     ids=["interim answers", "one body"],
 )
 def test_an_answer_that_never_ends_is_given_up(serve: Serve) -> None:
-    with served(serve) as url, pytest.raises(RpcUnreachable):
+    with served(serve) as url, pytest.raises(RpcUnreachable, match="no whole answer in time"):
         RpcClient(url, timeout_seconds=0.05).call("eth_chainId")
 
 
