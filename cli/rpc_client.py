@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 from chain.primitives.errors import NodeError
 from cli.exit_codes import ExitCode
+from cli.json_texts import parse_json
 
 TIMEOUT_SECONDS = 30.0
 """Longest silence of a node."""
@@ -129,11 +130,9 @@ def parse_reply(raw: bytes, url: str) -> object:
     Raises `RpcRefused` when it is none, or has numbers of no use.
     """
     try:
-        parsed: object = json.loads(
-            raw, object_hook=Answer, parse_int=_short, parse_float=_finite, parse_constant=_finite
-        )
+        parsed = parse_json(raw, object_hook=Answer, parse_int=_short, parse_float=_finite, parse_constant=_finite)
         return _printable(parsed) if _MARKS.search(raw) else parsed
-    except (ValueError, RecursionError):
+    except ValueError:
         raise RpcRefused(0, f"{url} did not answer with JSON-RPC: is it a node's RPC address?") from None
 
 

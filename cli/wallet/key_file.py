@@ -7,6 +7,7 @@ from coincurve import PrivateKey
 
 from chain.primitives.errors import StorageError
 from chain.primitives.keys import CURVE_ORDER
+from cli.json_texts import parse_json
 from cli.private_files import create_private
 from cli.wallet.errors import AccountExists, BadKey, BadKeyFile, WrongPassword
 
@@ -83,8 +84,8 @@ def read_key_file(file: Path) -> KeyFile:
     except OSError as error:
         raise BadKeyFile(f"cannot read the key file {file}: {error.strerror}") from None
     try:
-        content = json.loads(raw) if len(raw) <= MAX_FILE_BYTES else None
-    except (ValueError, RecursionError):
+        content = parse_json(raw) if len(raw) <= MAX_FILE_BYTES else None
+    except ValueError:
         content = None
     if not isinstance(content, dict) or content.get("version") != 3:
         raise BadKeyFile(f"{file} is no key file (Web3 secret storage, version 3)")
