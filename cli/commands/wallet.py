@@ -116,7 +116,8 @@ def import_(
             secret = read_secret(key_file, "private key")
         else:
             secret = ask_secret("Mnemonic or private key", "--mnemonic-file or --key-file")
-        if key_file is not None or (mnemonic_file is None and " " not in secret.strip()):
+        secret = secret.strip()
+        if key_file is not None or (mnemonic_file is None and " " not in secret):
             keys = [parse_private_key(secret)]
         else:
             keys = [account_key(secret, number) for number in range(index, index + count)]

@@ -12,7 +12,10 @@ MAX_SECRET_BYTES = 4_096
 
 
 def read_secret(file: Path, what: str) -> str:
-    """Return the first line of a file. Raises `BadKeyFile`, which never quotes the content."""
+    """Return the first line of a file, blanks included: a password typed at the prompt keeps them too.
+
+    Raises `BadKeyFile`, which never quotes the content.
+    """
     try:
         with file.open("rb") as stream:
             raw = stream.read(MAX_SECRET_BYTES + 1)
@@ -26,7 +29,7 @@ def read_secret(file: Path, what: str) -> str:
         raise BadKeyFile(f"the {what} in {file} is no text in UTF-8") from None
     if not lines or not lines[0].strip():
         raise BadKeyFile(f"the {what} in {file} is empty")
-    return lines[0].strip()
+    return lines[0]
 
 
 def at_terminal() -> bool:

@@ -46,6 +46,14 @@ def test_a_useless_file_is_named_and_not_quoted(tmp_path: Path, content: bytes, 
     assert len(content) < MAX_SECRET_BYTES or text == "too long"
 
 
+def test_a_password_opens_from_a_file_as_it_was_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    file.write_bytes(b" pass word \r\nnotes\n")
+    monkeypatch.setattr(secrets_in, "at_terminal", lambda: True)
+    typed = CliRunner().invoke(ask, input=" pass word \n pass word \n")
+    assert int(typed.stdout.strip()) == len(password(file, "Password")) == len(" pass word ")
+
+
 def test_only_the_first_line_counts(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("pass word\nnotes below\n")
