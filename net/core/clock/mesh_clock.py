@@ -13,6 +13,7 @@ come from the future.
 """
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chain.primitives.peer import PeerId
@@ -132,7 +133,7 @@ class MeshClock:
     def tick(self, now: Millis) -> str | None:
         """Move the offset; returns why no agreement is possible when the samples themselves rule it out."""
         self._forget_old(now)
-        self._target, self._supporting = self._median(now)
+        self._target, self._supporting = self._median(now) if self._agreed else self._first_voices(now)
         if not self._agreed:
             return self._try_agree()
         elapsed = 0 if self._moved_at is None else now - self._moved_at
@@ -165,19 +166,30 @@ class MeshClock:
             del self._samples[peer]
 
     def _median(self, now: Millis) -> tuple[int, int]:
-        """Return the middle of the stretch that most voices share (Marzullo), and how many do.
+        """Return the middle of the stretch that most ids share (Marzullo), and how many do.
 
-        Once the time is agreed every id is a voice, and so is the own offset, lest two nodes chase each other.
-        Before, those of one first contact are one; of stretches that as many share, one that the own clock shares comes
-        first, then the nearest to it.
+        The own offset is one more opinion, lest two nodes chase each other.
         """
-        own = round(self._offset) if self._agreed else 0
-        slack = 1 if self._agreed else AGREE
-        edges: list[tuple[int, int, PeerId | None]] = [(own - slack, -1, None), (own + slack, 1, None)]
-        for peer, sample in self._samples.items():
-            widen = (now - sample.at) * DRIFT_PPM // 1_000_000
-            name = peer if self._agreed else sample.contact
-            edges += [(sample.low - widen, -1, name), (sample.high + widen, 1, name)]
+        own = round(self._offset)
+        edges = [(own - 1, -1), (own + 1, 1)]
+        for low, high, _ in self._stretches(now):
+            edges += [(low, -1), (high, 1)]
+        edges.sort()
+        best, best_low, best_high, count = 0, 0, 0, 0
+        for place, (edge, kind) in enumerate(edges):
+            count -= kind
+            if count > best:
+                best, best_low, best_high = count, edge, edges[place + 1][0]
+        return (best_low + best_high) // 2, best
+
+    def _first_voices(self, now: Millis) -> tuple[int, int]:
+        """Return the same before the time is agreed: the ids of one first contact are one voice, the own clock another.
+
+        Of stretches that as many share, one that the own clock shares comes first, then the nearest to it.
+        """
+        edges: list[tuple[int, int, PeerId | None]] = [(-AGREE, -1, None), (AGREE, 1, None)]
+        for low, high, contact in self._stretches(now):
+            edges += [(low, -1, contact), (high, 1, contact)]
         edges.sort(key=lambda edge: edge[:2])
         best, middle = (0, False, 0), 0
         voices: Counter[PeerId | None] = Counter()
@@ -188,10 +200,16 @@ class MeshClock:
             if kind > 0 or len(voices) < best[0]:
                 continue
             between = (edge + edges[place + 1][0]) // 2
-            found = (len(voices), False, 0) if self._agreed else (len(voices), None in voices, -abs(between))
+            found = (len(voices), None in voices, -abs(between))
             if found > best:
                 best, middle = found, between
         return middle, best[0]
+
+    def _stretches(self, now: Millis) -> Iterator[tuple[int, int, PeerId]]:
+        """Yield the offsets between which each id may be, wider with their age, and its first contact."""
+        for sample in self._samples.values():
+            widen = (now - sample.at) * DRIFT_PPM // 1_000_000
+            yield sample.low - widen, sample.high + widen, sample.contact
 
     def statistics(self) -> ClockStatistics:
         """Return what the clock shows."""
