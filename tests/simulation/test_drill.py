@@ -31,11 +31,20 @@ def test_few_links_between_two_halves_are_warned_of_and_mended_before_they_fail(
     assert joined.after <= 60_000
     assert joined.alarmed >= 45  # the others saw it mended before their second look
     assert joined.across >= 80
-    assert joined.truth.greatest_degree <= 24
     assert joined.seen is not None
     assert not any(joined.seen.alarms.values())
     bridged = drill.bridged
     assert (bridged.truth.peers, bridged.truth.components, bridged.alarmed) == (60, 1, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_cap_is_passed_under_the_healing_flag_alone(drill: Drill) -> None:
+    for step in (drill.grown, drill.joined, drill.bridged, drill.vanished):
+        assert step.greatest_bare <= 24
+        assert step.truth.greatest_degree <= 32
+    assert drill.grown.truth.greatest_degree <= 24
+    assert drill.grown.healing == 0
 
 
 @pytest.mark.slow

@@ -34,6 +34,8 @@ class Step:
     """Of the running nodes and the links between them."""
     healing: int
     """Running nodes whose record carries the healing flag."""
+    greatest_bare: int
+    """Most links of a running node whose record does not: never over CAP."""
     seen: HealthStatistics | None
     """What the first node's last survey shows."""
 
@@ -98,6 +100,7 @@ class _Story:
             across=sum((left in self.second) != (right in self.second) for left, right in links),
             truth=topology([node.peer for node in alive], links),
             healing=sum(_healing(node) for node in alive),
+            greatest_bare=max((len(node.mesh.neighbours()) for node in alive if not _healing(node)), default=0),
             seen=alive[0].mesh.health(),
         )
 
