@@ -86,7 +86,7 @@ def value_at(record: object, path: str) -> object:
 def _name_of(key: object) -> str:
     if isinstance(key, Enum):
         return key.name.lower()
-    return str(key).lower()
+    return str(key)
 
 
 def samples(family: Family, record: object) -> Iterator[tuple[tuple[str, ...], float]]:

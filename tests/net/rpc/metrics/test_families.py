@@ -147,6 +147,17 @@ def test_labels_come_from_enums_pairs_and_numbered_places() -> None:
     assert dict(samples(Family("time", "x", Kind.GAUGE, ".", scale=0.001), record)) == {(): 1.5}
 
 
+def test_names_that_differ_in_case_are_two_samples() -> None:
+    """Workers choose their names: a page with one sample twice is refused by Prometheus, as a whole."""
+
+    class Record:
+        workers = (("Barn", 1), ("barn", 2))
+        calls: ClassVar[dict[str, int]] = {"eth_blockNumber": 3}
+
+    assert list(samples(counter("workers", "x", ".", label="worker"), Record())) == [(("Barn",), 1), (("barn",), 2)]
+    assert dict(samples(counter("calls", "x", ".", label="method"), Record())) == {("eth_blockNumber",): 3}
+
+
 @pytest.mark.e2e
 def test_promtool_has_nothing_to_say() -> None:
     promtool = shutil.which("promtool")
