@@ -32,7 +32,7 @@ from cli.exit_codes import ExitCode
 from cli.services.chain import ChainService, HeadChange
 from cli.services.consensus_watch import ConsensusWatch
 from cli.services.exchange import ExchangeService
-from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission
+from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission, map_alarms
 from cli.services.hub import Hub
 from cli.services.identity import IdentityKeeper
 from cli.services.mining import MiningService, default_threads, is_behind
@@ -49,6 +49,7 @@ from net.core.app.topics import TopicSpec
 from net.core.effects import Alarm, LinkKind, Priority
 from net.core.identity.identity import Identity
 from net.core.mesh import Mesh
+from net.core.overlay.anchors import ANCHORS_BLOB
 from net.rpc.events import Events
 from net.rpc.metrics import families
 from net.rpc.metrics.exposition import Source
@@ -258,7 +259,7 @@ class Node:
         for listener in (self._watch, self._tickets, self._mining, self):
             if listener is not None:
                 self._chain.listen(listener)
-        self._node_facts = NodeFacts(params, self._started_at, self._exchange, self._roles, self._watch.alarms)
+        self._node_facts = NodeFacts(params, self._started_at, self._exchange, self._roles, self._alarms_in_force)
         self._rpc = self._make_rpc()
         self._metrics = self._make_metrics()
 
@@ -292,6 +293,8 @@ class Node:
                 if self._metrics is not None:
                     port = await self._metrics.open()
                     log.info("metrics at http://%s:%d/metrics", self._config.metrics_host, port)
+                if self._knows_nobody():
+                    log.warning("this node knows no other and waits to be called: --bootstrap names one to meet")
                 self._reconsider_sealing()
                 await self._stopping.wait()
                 log.info("stopping")
@@ -306,6 +309,10 @@ class Node:
                 for task in running:
                     task.cancel()
         log.info("stopped at block %d", self._view.head().height)
+
+    def _knows_nobody(self) -> bool:
+        told = self._config.bootstrap or self._config.trust_own_clock
+        return not told and not self._disk.bucket.get(ANCHORS_BLOB) and len(self._mesh.view()) <= 1  # itself
 
     async def _flush(self) -> None:
         while True:
@@ -400,6 +407,9 @@ class Node:
     def _proof_renewed(self, identity: Identity) -> None:
         effects = self._mesh.identity_renewed(identity, self._clock())
         assert not effects, "the next record carries the proof; nothing is sent for it alone"
+
+    def _alarms_in_force(self) -> dict[str, str]:
+        return {**self._watch.alarms(), **map_alarms(self._mesh.health())}
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm.kind == "duplicate_identity":

@@ -100,7 +100,7 @@ def status_command(rpc: str, as_json: bool) -> None:
         ("map", f"{map_size['peers']} peers, {map_size['links']} confirmed links"),
         ("mempool", f"{pool['pending']} pending, {pool['queued']} queued"),
         ("does", ", ".join(roles) or "follows"),
-        *(("ALARM", str(text)) for text in _part(status, "alarms").values()),
+        *(("ALARM", f"{kind}: {text}") for kind, text in _part(status, "alarms").items()),
     ]
     rate = status.get("hashRate")
     if isinstance(rate, int | float) and rate:

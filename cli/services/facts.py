@@ -15,6 +15,7 @@ from cli.services.mining import MiningService, TooManyShares
 from consensus.shares import SHARE_LOG_TARGET, worker_rate
 from consensus.shares import ShareVerdict as MinerVerdict
 from net.core.health.monitor import HealthStatistics
+from net.core.health.watch import AlarmKind
 from net.core.map.view import MapView
 from net.core.mesh import Mesh
 from net.core.wire.record import Direction, Flags
@@ -210,6 +211,22 @@ class NetworkFacts:
         """Return the figures of the map's health; empty before the first survey."""
         found = self._health()
         return {} if found is None else health_figures(found)
+
+
+MAP_ALARMS: Mapping[str, str] = {
+    AlarmKind.WEAK_CUT.value: "two large sides of the network hang together by few links: a partition may come",
+    AlarmKind.SINGLE_POINT.value: "one peer or one link holds a large part of the network",
+    AlarmKind.PARTITION_SEEN.value: "many linked peers are out of reach: a partition, or they crashed together",
+    AlarmKind.MAP_SHRANK.value: "far fewer peers are in reach than within the last hour",
+    AlarmKind.DOMAIN_FRAGILE.value: "without one operator, country or release the others would hang together by little",
+    AlarmKind.DOMAIN_CONCENTRATION.value: "too many own links lead to one operator, country or release",
+}
+"""What an alarm of the map says in the node's status; the log's line has the figures of the moment it began."""
+
+
+def map_alarms(found: HealthStatistics | None) -> dict[str, str]:
+    """Return the texts of the map's alarms in force, by kind; none before the first survey."""
+    return {} if found is None else {kind: MAP_ALARMS[kind] for kind, on in sorted(found.alarms.items()) if on}
 
 
 def health_figures(found: HealthStatistics) -> dict[str, int | float | str]:

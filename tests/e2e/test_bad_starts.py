@@ -122,6 +122,16 @@ def test_a_bootstrap_that_is_down_is_waited_for(tmp_path: Path) -> None:
     assert codes == (0, 0)
 
 
+def test_a_node_that_knows_nobody_says_so(tmp_path: Path) -> None:
+    """It would wait in silence for ever; the first node of a network is meant to be alone."""
+    lost = NodeProcess(tmp_path / "lost").start()
+    first = NodeProcess(tmp_path / "first", *ALONE, "--reward-address", ACCOUNT).start()
+    codes = (lost.stop(), first.stop())
+    assert codes == (0, 0)
+    assert "--bootstrap" in lost.tail()
+    assert "--bootstrap" not in first.tail()
+
+
 def test_commands_say_when_no_node_answers() -> None:
     """Exit code 5 and the address."""
     for words in (["status"], ["peers"], ["map"]):

@@ -9,10 +9,11 @@ from chain.primitives.hashing import blake2b_128
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from cli.commands.network import health_text
-from cli.services.facts import NetworkFacts, health_figures
+from cli.services.facts import MAP_ALARMS, NetworkFacts, health_figures, map_alarms
 from net.core.effects import SurveyMap
 from net.core.health.monitor import HealthMonitor, HealthStatistics
 from net.core.health.survey import survey
+from net.core.health.watch import AlarmKind
 from net.core.map.view import MapLink, PeerFacts
 from net.core.wire.record import Direction, Flags
 from net.transport.driver import Driver
@@ -41,6 +42,16 @@ def test_health_is_told_by_names() -> None:
     assert figures["remains.operator_3"] == 1.0
     assert (figures["alarms.weak_cut"], figures["alarms.partition_seen"]) == (1, 0)
     assert figures["alarm"] == "single_point weak_cut"
+
+
+def test_alarms_of_the_map_are_told_in_words() -> None:
+    """`mappemonde status` shows them: an operator need not know that `map` tells more."""
+    assert map_alarms(None) == {}
+    assert map_alarms(figures_of(3, complete(3))) == {}
+    told = map_alarms(figures_of(40, two_cliques(20)))
+    assert set(told) == {"single_point", "weak_cut"}
+    assert told["weak_cut"] == "two large sides of the network hang together by few links: a partition may come"
+    assert set(MAP_ALARMS) == {kind.value for kind in AlarmKind}
 
 
 def test_health_in_a_line() -> None:
