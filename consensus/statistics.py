@@ -96,6 +96,8 @@ class ConsensusMonitor:
         """Take the next canonical block; returns the alarms that begin with it."""
         while self._blocks and self._blocks[-1].height >= block.height:
             self._blocks.pop()
+        if block.height <= 1:
+            return []  # its interval is the wait for the launch
         interval = Millis(block.time - block.header.parent_time)
         self._blocks.append(
             _Seen(

@@ -101,3 +101,17 @@ def test_the_expected_interval_is_the_blocks_when_the_rate_fits_the_target() -> 
     hashes = 2 ** (256 - MAINNET.genesis_log_target / 65536 - 0.83)
     got = expected_interval(MAINNET, hashes / 120, place(MAINNET, 5))
     assert got == pytest.approx(120_000, rel=0.03)
+
+
+def test_the_wait_for_the_launch_is_no_interval() -> None:
+    """Block 1 follows the genesis time after months; without this a young chain's mean and hash rate were absurd."""
+    monitor = ConsensusMonitor(MAINNET)
+    monitor.applied(block(1, bits=0, interval=59_693_495_500))
+    assert monitor.statistics().mean_interval == 0.0
+    assert monitor.statistics().network_hash_rate == 0.0
+    young = ConsensusMonitor(MAINNET)
+    for height in range(2, 12):
+        for watcher in (monitor, young):
+            watcher.applied(block(height, bits=0))
+    assert monitor.statistics() == young.statistics()
+    assert monitor.statistics().mean_interval == 120_000

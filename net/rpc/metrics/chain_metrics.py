@@ -72,6 +72,8 @@ class ChainListener:
     def heads(self, applied: tuple[ChainedHeader, ...], undone: tuple[ChainedHeader, ...]) -> None:
         """Take in the intervals of the blocks that joined the chain."""
         for block in applied:
+            if block.height == 1:
+                continue  # it waited for the launch: the sum would be of months for ever
             self._intervals.observe((block.time - block.header.parent_time) / 1000)
 
     def pending(self, signed: SignedTransaction) -> None:
