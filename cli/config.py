@@ -50,7 +50,7 @@ class NodeConfig:
 
     network: str = _setting("mainnet", "Network to join.", choices=NETWORKS)
     datadir: str = _setting(
-        "", "Directory of the database, the identity and the logs (default: one per network under the user's data)."
+        "", "Directory of the database and the identity (default: one per network under the user's data)."
     )
     bootstrap: tuple[str, ...] = _setting(
         (), "Rendezvous of a node to meet first: ws://<id>@host:6369, or ws://host:6369 to trust any id. May repeat."

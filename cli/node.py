@@ -32,7 +32,7 @@ from cli.exit_codes import ExitCode
 from cli.services.chain import ChainService, HeadChange
 from cli.services.consensus_watch import ConsensusWatch
 from cli.services.exchange import ExchangeService
-from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission, map_alarms
+from cli.services.facts import Admin, MiningFacts, NetworkFacts, NodeFacts, Submission, clock_alarm, map_alarms
 from cli.services.hub import Hub
 from cli.services.identity import IdentityKeeper
 from cli.services.mining import MiningService, default_threads, is_behind
@@ -168,6 +168,7 @@ class Node:
         self._started_at = clock()
         self._stopping = asyncio.Event()
         self._stakes = bool(validators)
+        self._clock_told = False
         params = genesis.params
         self._params = params
         self._workers = Workers()
@@ -318,6 +319,7 @@ class Node:
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             self._disk.archive.flush()
+            self._warn_of_clock()
             self._watch.clock_error(Millis(self._clock() - self._driver.mesh_time()))
 
     def _make_rpc(self) -> RpcServer | None:
@@ -408,8 +410,19 @@ class Node:
         effects = self._mesh.identity_renewed(identity, self._clock())
         assert not effects, "the next record carries the proof; nothing is sent for it alone"
 
+    def _clock_alarm(self) -> dict[str, str]:
+        agreed = self._mesh.statistics().clock.agreed
+        return clock_alarm(agreed=agreed, waited=Millis(self._clock() - self._started_at))
+
+    def _warn_of_clock(self) -> None:
+        """Log once in the life of the process that no time is agreed on."""
+        if not self._clock_told:
+            for kind, text in self._clock_alarm().items():
+                log.warning("%s: %s", kind, text)
+                self._clock_told = True
+
     def _alarms_in_force(self) -> dict[str, str]:
-        return {**self._watch.alarms(), **map_alarms(self._mesh.health())}
+        return {**self._clock_alarm(), **self._watch.alarms(), **map_alarms(self._mesh.health())}
 
     def _alarm(self, alarm: Alarm) -> None:
         if alarm.kind == "duplicate_identity":

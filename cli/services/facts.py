@@ -213,6 +213,9 @@ class NetworkFacts:
         return {} if found is None else health_figures(found)
 
 
+CLOCK_PATIENCE = Millis(60_000)
+"""How long a start may go without a clock: joining takes seconds, and a first contact that is slow some more."""
+
 MAP_ALARMS: Mapping[str, str] = {
     AlarmKind.WEAK_CUT.value: "two large sides of the network hang together by few links: a partition may come",
     AlarmKind.SINGLE_POINT.value: "one peer or one link holds a large part of the network",
@@ -227,6 +230,16 @@ MAP_ALARMS: Mapping[str, str] = {
 def map_alarms(found: HealthStatistics | None) -> dict[str, str]:
     """Return the texts of the map's alarms in force, by kind; none before the first survey."""
     return {} if found is None else {kind: MAP_ALARMS[kind] for kind, on in sorted(found.alarms.items()) if on}
+
+
+def clock_alarm(*, agreed: bool, waited: Millis) -> dict[str, str]:
+    """Return what to tell of a clock that nobody confirmed yet, by kind, `waited` ms after the start."""
+    if agreed or waited < CLOCK_PATIENCE:
+        return {}
+    return {
+        "clock_not_agreed": "before this node goes on the map and mines, three nodes met through two first contacts "
+        "must tell it the time: another --bootstrap helps"
+    }
 
 
 def health_figures(found: HealthStatistics) -> dict[str, int | float | str]:

@@ -9,7 +9,7 @@ from chain.primitives.hashing import blake2b_128
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from cli.commands.network import health_text
-from cli.services.facts import MAP_ALARMS, NetworkFacts, health_figures, map_alarms
+from cli.services.facts import MAP_ALARMS, NetworkFacts, clock_alarm, health_figures, map_alarms
 from net.core.effects import SurveyMap
 from net.core.health.monitor import HealthMonitor, HealthStatistics
 from net.core.health.survey import survey
@@ -52,6 +52,15 @@ def test_alarms_of_the_map_are_told_in_words() -> None:
     assert set(told) == {"single_point", "weak_cut"}
     assert told["weak_cut"] == "two large sides of the network hang together by few links: a partition may come"
     assert set(MAP_ALARMS) == {kind.value for kind in AlarmKind}
+
+
+def test_a_clock_without_agreement_is_an_alarm_after_a_minute() -> None:
+    """Until then a node is not on the map and does not mine, and has links all the same: nobody could tell why."""
+    assert clock_alarm(agreed=True, waited=Millis(10**9)) == {}
+    assert clock_alarm(agreed=False, waited=Millis(59_999)) == {}
+    told = clock_alarm(agreed=False, waited=Millis(60_000))
+    assert list(told) == ["clock_not_agreed"]
+    assert "--bootstrap" in told["clock_not_agreed"]
 
 
 def test_health_in_a_line() -> None:
