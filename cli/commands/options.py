@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from chain.primitives.errors import StorageError
-from cli.config import NETWORKS
+from cli.config import ENVIRONMENT_PREFIX, NETWORKS
 from cli.datadir import DataDir, default_datadir, user_path
 
 rpc_option = click.option(
@@ -20,10 +20,23 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 
 def place_options(command: click.decorators.FC) -> click.decorators.FC:
-    """Give a command `--network` and `--datadir`, which `place_of` makes a directory of."""
-    datadir = click.option("--datadir", default="", help="Data directory of the node (default: the network's).")
+    """Give a command `--network` and `--datadir`, which `place_of` makes a directory of.
+
+    Both are read from the environment as the node's settings are, so that `run` and these commands mean one node.
+    """
+    datadir = click.option(
+        "--datadir",
+        default="",
+        envvar=f"{ENVIRONMENT_PREFIX}DATADIR",
+        help="Data directory of the node (default: the network's).",
+    )
     network = click.option(
-        "--network", type=click.Choice(NETWORKS), default="mainnet", show_default=True, help="Network of the node."
+        "--network",
+        type=click.Choice(NETWORKS),
+        default="mainnet",
+        envvar=f"{ENVIRONMENT_PREFIX}NETWORK",
+        show_default=True,
+        help="Network of the node.",
     )
     return network(datadir(command))
 
