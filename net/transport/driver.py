@@ -412,6 +412,7 @@ class Driver:
         except CallFailed as failure:
             reason = str(failure)
             self._calls_failed += 1
+            log.info("the rendezvous %s did not help: %.200s", url, reason, extra={"repeats": True})
             self._feed(lambda now: self._mesh.rendezvous_failed(call, reason, now))
         else:
             self._feed(lambda now: self._mesh.rendezvous_answered(call, reply, now))

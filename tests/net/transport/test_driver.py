@@ -278,7 +278,8 @@ async def test_alarms_are_logged_once_a_minute_and_counted(caplog: pytest.LogCap
     await node.close()
 
 
-async def test_a_rendezvous_call_travels_from_mesh_to_mesh() -> None:
+async def test_a_rendezvous_call_travels_from_mesh_to_mesh(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     asked, asking, world = ScriptedMesh(), ScriptedMesh(), World()
     asked.script = lambda event: (
         [ReplyRendezvous(CallId(int(str(event[1]))), b"re: " + bytes(str(event[3]), "ascii"))]
@@ -300,6 +301,9 @@ async def test_a_rendezvous_call_travels_from_mesh_to_mesh() -> None:
     client.publish(0, b"")
     await until(lambda: "failed" in asking.names())
     assert client.statistics().calls_failed == 1
+    told = [record for record in caplog.records if url in record.getMessage()]
+    assert len(told) == 1, "an operator sees which bootstrap is down or mistyped"
+    assert getattr(told[0], "repeats", False), "and not every second"
     await client.close()
     await server.close()
 
