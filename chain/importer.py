@@ -22,7 +22,6 @@ from chain.primitives.units import Hash32, Millis
 from chain.recent_bodies import RecentBodies
 from chain.reorganisation import plan
 from chain.rules import InvalidBlock, Rule
-from chain.trie import MissingNode
 from chain.verified import ChainedBlock, ImportResult, ImportStatus, Rejected, VerifiedBlock
 
 KNOWN_INVALID_MAX = 1024
@@ -164,15 +163,15 @@ class Importer:
         try:
             if chained is None:
                 chained = self._judge.place(block, parent)
+                if parent.height < self._store.state_floor():
+                    # Not tried: what an interrupted `prune` has left may suffice for this block alone, and its own
+                    # state would have holes.
+                    return ImportStatus.PRUNED
                 if self._branches.has_room(chained, self._now):
                     stored = self._judge.execute(block, chained, parent)
         except InvalidBlock as error:
             self._remember_invalid(block_id, block, error)
             raise
-        except MissingNode:
-            if parent.height >= self._store.state_floor():
-                raise  # no pruning explains it: the database is damaged
-            return ImportStatus.PRUNED
         if not self._branches.has_room(chained, self._now):
             self._dropped += 1
             return ImportStatus.DROPPED

@@ -110,6 +110,12 @@ class Tree:
             self._reach(root, nodes, accounts=True)
         return nodes
 
+    def reached(self, block: ChainedHeader) -> set[bytes]:
+        """Return the nodes of a block's state."""
+        nodes: set[bytes] = set()
+        self._reach(block.header.state_root, nodes, accounts=True)
+        return nodes
+
     def child_of(self, parent: ChainedHeader) -> VerifiedBlock:
         """Return one more block, which `fill` does not know."""
         return self.forge.block(parent, extra=b"child")

@@ -310,6 +310,34 @@ def test_stopped_before_any_write_the_node_runs_and_the_next_prune_finishes(
     assert writes > 10
 
 
+def test_nothing_is_built_on_what_an_interrupted_prune_has_left_of_old_states() -> None:
+    """A block that can still be executed there would have a state with holes, and stop every later run."""
+    floor = FLOOR - 2
+    control = _FILLED.reopen()
+    run(control, keep=HEIGHT - floor)
+    below = CHAIN.line[floor - 1]
+    doomed = CHAIN.tree.reached(below) - nodes(control)
+    rival = CHAIN.tree.child_of(below)
+    assert len(doomed) > 1
+    for gone in sorted(doomed):
+        store = _FILLED.reopen()
+        stamp = {keys.META_STATE_FLOOR: floor.to_bytes(keys.HEIGHT_BYTES, "big")}
+        store.write(stamp, [keys.block_key(keys.NODES, Hash32(gone))], durable=True)
+        importer, _ = CHAIN.tree.open(store)
+        assert importer.add(rival, LATER).status is ImportStatus.PRUNED
+        assert run(store, keep=HEIGHT - floor).state_floor == floor
+
+
+@pytest.mark.slow
+def test_a_side_block_that_was_kept_is_taken_up_again_though_its_parent_is_below() -> None:
+    store = _FILLED.reopen()
+    run(store)
+    importer, _ = CHAIN.tree.open(store)
+    kept = next(block for block in CHAIN.tree.blocks if id_of(block) == CHAIN.bridge[8].id)
+    assert CHAIN.bridge[8].height == FLOOR
+    assert importer.add(kept, LATER).status is not ImportStatus.PRUNED
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_any_tree_of_blocks(seed: int) -> None:
