@@ -7,6 +7,7 @@ from chain.exchange.effects import CheckBody, Effect, Penalise, Tag
 from chain.exchange.messages import Bodies, BodiesRequest, Parts, PartsRequest, Request, Response
 from chain.exchange.neighbours import Neighbours
 from chain.exchange.ports import PoolReader
+from chain.exchange.transactions import Transactions
 from chain.primitives.canonical import pack
 from chain.primitives.errors import Penalty
 from chain.primitives.peer import PeerId
@@ -25,8 +26,11 @@ PARTS_LEAST_SHARE = 2
 class Assembly:
     """Completes the bodies of announced blocks and has them checked."""
 
-    def __init__(self, pool: PoolReader, neighbours: Neighbours, asks: Asks, tags: Tags) -> None:
+    def __init__(
+        self, pool: PoolReader, transactions: Transactions, neighbours: Neighbours, asks: Asks, tags: Tags
+    ) -> None:
         self._pool = pool
+        self._transactions = transactions
         self._neighbours = neighbours
         self._asks = asks
         self._tags = tags
@@ -46,7 +50,9 @@ class Assembly:
         for index, raw in compact.prefilled:
             block.slots[index] = block.slots[index] or raw
         for index, tx_hash in zip(places, match(compact, block.id, self._pool.hashes()), strict=True):
-            signed = None if tx_hash is None else self._pool.get(tx_hash)
+            if tx_hash is None or self._transactions.is_secret(tx_hash):
+                continue  # an own one that nobody knows to be here is asked for too: to leave it out names its origin
+            signed = self._pool.get(tx_hash)
             if signed is not None and block.slots[index] is None:
                 block.slots[index] = signed.tx.raw
                 self.from_pool += 1

@@ -71,7 +71,7 @@ class Exchange:
         self._waiting = WaitingLists(source, pool, self._transactions, entropy=entropy)
         self._server = Server(params, source, self._neighbours, recent, self._waiting)
         self._reconciler = Reconciler(source, pool, self._transactions, self._neighbours, self._asks, rng)
-        self._assembly = Assembly(pool, self._neighbours, self._asks, tags)
+        self._assembly = Assembly(pool, self._transactions, self._neighbours, self._asks, tags)
         self._blocks = Blocks(
             policy,
             rules,

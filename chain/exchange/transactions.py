@@ -119,7 +119,8 @@ class Transactions:
         if len(payload) > TRANSACTION_MAX_BYTES:
             return self._judge(key, Judgement.REJECT, TxRule.SIZE.value)
         tx_hash = keccak256(payload)
-        if tx_hash in self._hashes or self._pool.get(tx_hash) is not None:
+        is_secret = self.is_secret(tx_hash)
+        if tx_hash in self._hashes or (self._pool.get(tx_hash) is not None and not is_secret):
             return self._judge(key, Judgement.IGNORE, TxRule.ALREADY_KNOWN.value)
         if self._rejected.has(tx_hash, now):
             return self._judge(key, Judgement.IGNORE, "refused before")
@@ -127,6 +128,10 @@ class Transactions:
         is_full = len(self._hashes) - self._fetched >= QUEUE_MAX
         if neighbour is None or is_full or not neighbour.transactions.take(1, now):
             return self._judge(key, Judgement.IGNORE, "no room")
+        if is_secret:
+            # Passed on as by who lacked it: whoever publishes another's transaction shall not see whose it is.
+            self._told[tx_hash] = now
+            return self._judge(key, Judgement.ACCEPT, "")
         try:
             tx = parse_transaction(payload, self._params.chain_id)
             self._pool.precheck(tx)
@@ -145,6 +150,8 @@ class Transactions:
             tx_hash = keccak256(raw)
             if tx_hash in self._hashes or self._pool.get(tx_hash) is not None:
                 batch.useful += 1
+                if self.is_secret(tx_hash):
+                    self._told[tx_hash] = now  # from now on shown as if it had come with the others
                 continue
             if self._rejected.has(tx_hash, now):
                 continue
@@ -165,14 +172,15 @@ class Transactions:
 
     def is_shown(self, tx_hash: Hash32, now: Millis) -> bool:
         """Tell whether a neighbour that asks may learn that a transaction waits here; an own one not before it was
-        published, for it would name its origin."""
+        published, or given by a neighbour, for it would name its origin."""
         if not self._pool.is_local(tx_hash):
             return self._pool.is_settled(tx_hash, SHOWN_AFTER, now)
         told = self._told.get(tx_hash)
         return told is not None and told + SHOWN_AFTER <= now
 
     def is_secret(self, tx_hash: Hash32) -> bool:
-        """Tell whether a transaction of the pool is an own one that nobody was told of by this process."""
+        """Tell whether a transaction of the pool is an own one that nobody knows to be here: this process has neither
+        published it nor been given it. To neighbours the node acts as if it lacked it."""
         return self._pool.is_local(tx_hash) and tx_hash not in self._told
 
     def owns(self, tag: Tag) -> bool:

@@ -3,7 +3,7 @@
 import pytest
 
 from chain.exchange import waiting
-from chain.exchange.effects import Penalise, Publish, Reply
+from chain.exchange.effects import Judgement, Penalise, Publish, Reply, Verdict
 from chain.exchange.messages import (
     Picked,
     PickRequest,
@@ -128,6 +128,40 @@ def test_own_transactions_that_nobody_knows_to_be_here_are_asked_for_like_others
     ]
     assert [request.places for request in picked] == [tuple(range(20))]
     assert hashes(joiner) == hashes(host)
+
+
+def test_an_own_transaction_that_a_neighbour_gave_is_told_like_others() -> None:
+    """After a restart the pool holds own ones alone: what is fetched and then not told would be known for one's own."""
+    some = payments(20)
+    world, (host,), joiner = joined(40, some)
+    world.link(joiner, host)
+    joiner.pool.add(some[7], world.now, local=True)
+    world.run(20_000)
+    assert hashes(joiner) == hashes(host)
+    assert listed(joiner, host.peer) == {signed.tx.hash for signed in some}
+    assert not joiner.exchange._transactions.is_secret(some[7].tx.hash)
+
+
+def test_an_own_transaction_that_a_neighbour_publishes_is_taken_like_others() -> None:
+    """Else whoever publishes what it wants to know the origin of sees who does not pass it on."""
+    (own, other) = payments(2)
+    world, (host,), joiner = joined(41, [])
+    watcher = world.node()
+    world.link(joiner, host)
+    world.link(joiner, watcher)
+    joiner.pool.add(own, world.now, local=True)
+    world.run(1_000)
+    for signed in (own, other):
+        joiner.deliver(Topic.TRANSACTION, signed.tx.raw, host)
+    world.run(SHOWN_AFTER + FRESH_FOR)
+    assert hashes(watcher) == {own.tx.hash, other.tx.hash}
+    assert listed(joiner, host.peer) == {own.tx.hash, other.tx.hash}
+    before = joiner.exchange.statistics().transactions_accepted
+    key = own.tx.hash[:16]
+    (verdict,) = joiner.exchange.validate(Topic.TRANSACTION, key, own.tx.raw, host.peer, world.now)
+    assert isinstance(verdict, Verdict)
+    assert verdict.judgement is Judgement.IGNORE, "once"
+    assert joiner.exchange.statistics().transactions_accepted == before
 
 
 def test_a_list_is_made_once_for_all_who_ask_and_anew_when_the_head_moves() -> None:

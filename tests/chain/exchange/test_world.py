@@ -6,6 +6,7 @@ import pytest
 
 from chain.exchange import branch
 from chain.exchange.effects import SyncPhase
+from chain.exchange.messages import PartsRequest
 from chain.primitives.errors import Penalty
 from chain.primitives.units import Hash32, Millis
 from chain.transaction import SignedTransaction
@@ -81,6 +82,25 @@ def test_what_a_pool_lacks_is_fetched() -> None:
     mine(world, [one], 1, payments)
     assert len(heads(world)) == 1
     assert other.exchange.statistics().parts_fetched == 2
+
+
+def test_own_transactions_that_nobody_knows_to_be_here_are_fetched_with_a_block_like_others() -> None:
+    """After a restart the pool holds own ones alone: whoever serves the rest of a block would see whose they are."""
+    world = World(4)
+    one, other = world.node(), world.node()
+    payments = tuple(sign(key_of(1), to=GENESIS.header.miner, nonce=nonce) for nonce in range(8))
+    for number, signed in enumerate(payments):
+        one.pool.add(signed, world.now, local=False)
+        if number < 6 and number != 2:
+            other.pool.add(signed, world.now, local=False)
+    world.run(4_000)
+    world.link(one, other)
+    other.pool.add(payments[2], world.now, local=True)
+    mine(world, [one], 1, payments)
+    assert len(heads(world)) == 1
+    asked = [request.indexes for _, _, _, request in world.asked if isinstance(request, PartsRequest)]
+    assert asked == [(2, 6, 7)]
+    assert other.pool.statistics().pending == 0
 
 
 def test_a_late_node_catches_up() -> None:
