@@ -15,6 +15,10 @@ from storage.leveldb import LOCK_FILE
 KEY_FILES_MAX = 1_000
 """Files outside the database that are looked into for keys; a node's own directory has three."""
 
+DEPTH_MAX = 64
+"""Folders within folders; a node's own directory has two. What removes a copy that failed goes down by recursion, and
+must not end half way: secrets would be left."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeldFile:
@@ -42,16 +46,17 @@ class Contents:
 
 
 def survey(datadir: DataDir) -> Contents:
-    """Return what lies in a data directory, but for the database's lock.
+    """Return what lies in a data directory, but for the database's lock, by whichever name: whoever holds it loses it
+    with the first descriptor on that file that is closed.
 
-    Raises `StorageError` for what a copy could not hold: a symbolic link, which may lead anywhere, and what is neither
-    file nor folder.
+    Raises `StorageError` for what a copy could not hold: a symbolic link, which may lead anywhere, what is neither file
+    nor folder, and folders nested without end.
     """
     folders: list[Path] = []
     files: list[HeldFile] = []
-    lock = datadir.database / LOCK_FILE
     waiting = [datadir.root]
     try:
+        lock = _inode((datadir.database / LOCK_FILE).stat())
         while waiting:
             with os.scandir(waiting.pop()) as found:
                 entries = sorted(found, key=lambda entry: entry.name)
@@ -64,16 +69,23 @@ def survey(datadir: DataDir) -> Contents:
                         "directory. Put the thing itself there, or copy both by hand while the node is stopped"
                     )
                 if entry.is_dir():
+                    if len(place.parts) > DEPTH_MAX:
+                        raise StorageError(
+                            f"{path} is {len(place.parts)} folders deep: move what lies there away first"
+                        )
                     folders.append(place)
                     waiting.append(path)
                 elif not entry.is_file():
                     raise StorageError(f"{path} is neither a file nor a folder: move it away first")
-                elif path != lock:
-                    facts = entry.stat()
+                elif _inode(facts := entry.stat()) != lock:
                     files.append(HeldFile(place, facts.st_size, stat.S_IMODE(facts.st_mode)))
     except OSError as error:
         raise StorageError(f"cannot read {error.filename or datadir.root}: {error.strerror}") from None
     return Contents(tuple(sorted(folders)), tuple(sorted(files, key=lambda file: file.place)))
+
+
+def _inode(facts: os.stat_result) -> tuple[int, int]:
+    return facts.st_dev, facts.st_ino
 
 
 def secrets_of(datadir: DataDir, contents: Contents) -> dict[str, str]:

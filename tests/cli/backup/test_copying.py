@@ -210,3 +210,40 @@ def test_the_lock_keeps_a_node_out_while_files_are_copied(datadir: DataDir) -> N
         kept_out = subprocess.run(words, capture_output=True, text=True, check=False)
         assert "in use by another process" in kept_out.stderr
     assert subprocess.run(words, capture_output=True, check=False).returncode == 0
+
+
+def test_folders_nested_without_end_are_refused_before_anything_is_written(datadir: DataDir, tmp_path: Path) -> None:
+    """What walks and removes the copy goes down by recursion: it would end half way and leave the secrets there."""
+    here = os.open(datadir.root, os.O_RDONLY)
+    for _ in range(1_100):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)
+    try:
+        with pytest.raises(StorageError, match="65 folders deep"):
+            taken(datadir, tmp_path / "copy")
+        assert not list(tmp_path.glob("copy*"))
+    finally:  # nor would what tidies up after tests get to the end
+        subprocess.run(["rm", "-rf", str(datadir.root / "d"), str(tmp_path / "copy.partial")], check=True)
+
+
+@pytest.mark.slow
+def test_a_second_name_of_the_lock_does_not_open_the_door(datadir: DataDir, tmp_path: Path) -> None:
+    """A process loses its lock on a file with the first descriptor that it closes, by whichever name."""
+    (datadir.root / "old").mkdir()
+    os.link(datadir.database / "LOCK", datadir.root / "old" / "LOCK")
+    opening = (
+        "import sys; from pathlib import Path; from storage.leveldb import open_level; open_level(Path(sys.argv[1]))"
+    )
+    words = [sys.executable, "-c", opening, str(datadir.database)]
+    told: list[int] = []
+
+    def look(done: int, total: int) -> None:
+        if done == total:
+            told.append(subprocess.run(words, capture_output=True, check=False).returncode)
+
+    back_up(datadir, tmp_path / "copy", PARAMS, look)
+    assert told
+    assert 0 not in told
