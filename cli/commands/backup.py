@@ -59,7 +59,8 @@ def backup_command(destination: Path, datadir: str, network: str, as_json: bool)
         f"{network} at block {done.head_height}"
     )
     for file, what in secrets.items():
-        click.echo(f"  secret: {file} ({what})")
+        # Names are bytes on this disk: one that is no text, or has control characters, is told in escapes.
+        click.echo(f"  secret: {file if file.isprintable() else ascii(file)} ({what})")
     click.echo("Not in it: wallets, settings and keys outside the data directory.")
     click.echo(f"{NEVER_BOTH}.")
 

@@ -1,6 +1,7 @@
 """`backup` as an operator uses it: what it prints, and a copy that every other command takes for the original."""
 
 import json
+import os
 import stat
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from chain.primitives.errors import ConfigError, StorageError
 from cli.main import cli
+from cli.private_files import write_private
 from storage.leveldb import open_level
 from tests.helpers.chain_builder import ChainBuilder
 from tests.helpers.grown_devnet import fill, payments
@@ -50,6 +52,15 @@ def test_people_are_told_what_is_secret_and_never_to_run_both(node: Path, tmp_pa
     assert "Not in it: wallets" in output
     assert "never beside it" in output
     assert "Never run it beside the original" in " ".join(run(node, "backup", "--help").output.split())
+
+
+def test_any_name_of_a_secret_is_shown_on_one_line(node: Path, tmp_path: Path) -> None:
+    for name in (b"latin-\xe9.key", b"two\nlines"):
+        write_private(node / os.fsdecode(name), b"secret")
+    done = run(node, "backup", str(tmp_path / "copy"))
+    assert done.exit_code == 0, done.exception
+    assert "  secret: 'latin-\\udce9.key' (readable by its owner alone)\n" in done.output
+    assert "  secret: 'two\\nlines' (readable by its owner alone)\n" in done.output
 
 
 def test_what_cannot_be_done_is_said_in_one_line(node: Path, tmp_path: Path) -> None:
