@@ -12,10 +12,10 @@ from random import Random
 
 from chain.exchange.asks import Asks
 from chain.exchange.effects import Ask, Effect, Penalise, Tag
-from chain.exchange.messages import Picked, PickRequest, Request, Response, Waiting, WaitingRequest, name_of
+from chain.exchange.messages import NAMES_MAX, Picked, PickRequest, Request, Response, Waiting, WaitingRequest, name_of
 from chain.exchange.neighbours import Neighbour, Neighbours
 from chain.exchange.ports import BlockSource, PoolReader
-from chain.exchange.topics import POOLS_FEATURE
+from chain.exchange.topics import POOLS_FEATURE, SYNC_MAX_BYTES
 from chain.exchange.transactions import SHOWN_AFTER, Batch, Transactions
 from chain.exchange.waiting import FRESH_FOR
 from chain.primitives.errors import Penalty
@@ -48,11 +48,12 @@ from asking others: 4 MiB over the slowest uplink that is worth a link, 64 kB/s,
 VISIT_BYTES = 4 << 20
 """Transactions fetched from one neighbour: over twice a full pool of transfers; the best come first."""
 
-TOTAL_BYTES = 3 * VISIT_BYTES
-"""Transactions fetched from all of them."""
+TOTAL_BYTES = ROUNDS * (VISIT_BYTES + SYNC_MAX_BYTES)
+"""Transactions fetched from all of them, the last answer of each included: two neighbours that give junk leave a third
+one its whole visit."""
 
-TOTAL_COUNT = 32_768
-"""How many they may be: two pools, 2.1 s of a worker."""
+TOTAL_COUNT = ROUNDS * NAMES_MAX
+"""How many they may be: three lists in full, 3.2 s of a worker."""
 
 AWAY_BLOCKS = 5
 """A catch-up of so many blocks begins all anew: a node that missed them has missed what was published meanwhile, though

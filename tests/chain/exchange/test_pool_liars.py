@@ -7,6 +7,7 @@ import pytest
 from chain.exchange import reconcile
 from chain.exchange.effects import RecoverSenders
 from chain.exchange.messages import (
+    NAMES_MAX,
     Picked,
     Response,
     Status,
@@ -14,7 +15,8 @@ from chain.exchange.messages import (
     decode_response,
     name_of,
 )
-from chain.exchange.reconcile import ASK_AFTER
+from chain.exchange.reconcile import ASK_AFTER, ROUNDS, VISIT_BYTES
+from chain.exchange.topics import SYNC_MAX_BYTES
 from chain.exchange.work import recover_senders
 from chain.primitives.canonical import pack
 from chain.primitives.errors import Penalty
@@ -41,6 +43,21 @@ def visited_by_a_liar(
     assert hashes(joiner) >= {signed.tx.hash for signed in payments(count)}, "an honest neighbour mends it"
     assert honest.peer not in {fault.peer for fault in world.faults}
     return world, liar, honest, joiner
+
+
+def test_what_liars_give_leaves_room_for_what_an_honest_neighbour_has() -> None:
+    """Two have given as many as a list holds, as long as they may be, one in each batch of use; then comes an honest
+    one."""
+    world, (honest,), joiner = joined(30, payments(40))
+    reconciler = joiner.exchange._reconciler
+    for _ in range(ROUNDS - 1):
+        reconciler._count_left -= NAMES_MAX
+        reconciler._bytes_left -= VISIT_BYTES - 1 + SYNC_MAX_BYTES
+    world.link(joiner, honest)
+    world.run(15_000)
+    assert hashes(joiner) == hashes(honest)
+    assert reconciler._count_left >= NAMES_MAX - 40
+    assert reconciler._bytes_left >= VISIT_BYTES
 
 
 def test_other_transactions_than_asked_cost_the_link() -> None:
