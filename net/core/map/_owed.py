@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
+from net.core.map.peer_map import RECORD_LIFETIME
 from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 from net.core.wire.record import origin_of, seq_of
 
@@ -78,22 +79,27 @@ class Owed:
         one = self._neighbours.setdefault(peer, _Neighbour(asked_at=now))
         return now - one.asked_at >= DOUBT_EVERY and (one.proven_at is None or now - one.proven_at >= PROVEN_FOR)
 
+    def is_answer(self, peer: PeerId, raw: bytes, now: Millis) -> bool:
+        """Tell whether a neighbour owes this record: an older one than the asked one is no answer, nor is one of weeks
+        ago, whose low half of `seq` looks newer."""
+        one, prefix, seq = self._neighbours.get(peer), origin_of(raw)[:PREFIX_BYTES], seq_of(raw)
+        if one is None or prefix not in one.asked or seq <= now - 2 * RECORD_LIFETIME:
+            return False
+        return not newer(one.asked[prefix][1], seq)
+
     def answered(self, peer: PeerId, raws: Iterable[bytes], waited: Iterable[bytes], now: Millis) -> int:
         """Take records that a neighbour sent; return how many of them it owed though another had been faster.
 
-        `waited` holds the prefixes of the records that have not come by any way. An older record than the asked one is
-        no answer; the neighbour's own ends the wait for it and shows nothing, for nobody keeps back what it has signed.
+        `waited` holds the prefixes of the records that have not come by any way. The neighbour's own record ends the
+        wait for it and shows nothing, for nobody keeps back what it has signed. The caller checks the signatures of
+        what `is_answer`, told before this.
         """
         one = self._neighbours.get(peer)
         if one is None or not one.asked:
             return 0
-        came = set()
-        for raw in raws:
-            prefix = origin_of(raw)[:PREFIX_BYTES]
-            if prefix not in one.asked or newer(one.asked[prefix][1], seq_of(raw)):
-                continue
+        came = {origin_of(raw)[:PREFIX_BYTES] for raw in raws if self.is_answer(peer, raw, now)}
+        for prefix in came:
             del one.asked[prefix]
-            came.add(prefix)
         others = came - {peer[:PREFIX_BYTES]}
         if others:
             one.proven_at = now

@@ -140,6 +140,10 @@ class Pulls:
         self._next = min((entry.due for entry in self._wanted.values()), default=None)
         return asks
 
+    def is_answer(self, peer: PeerId, raw: bytes, now: Millis) -> bool:
+        """Tell, before `answered`, whether a record is what a neighbour was asked for."""
+        return self._owed.is_answer(peer, raw, now)
+
     def answered(self, peer: PeerId, raws: Iterable[bytes], now: Millis) -> int:
         """Take what a neighbour sends, before `arrived`; return how many records are answers that others overtook."""
         return self._owed.answered(peer, raws, self._wanted, now)

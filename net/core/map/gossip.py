@@ -149,6 +149,7 @@ class Gossip:
     def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
+        answers = {raw for raw in raws if self.pulls.is_answer(peer, raw, now)}
         repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, raws, now)
         for raw in raws:
             digest = self._seen.digest(raw)
@@ -156,7 +157,7 @@ class Gossip:
                 self._repeat(peer, raw)
                 continue
             try:
-                effects += self._take(peer, raw, digest, now)
+                effects += self._take(peer, raw, digest, now, is_answer=raw in answers)
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
@@ -173,7 +174,7 @@ class Gossip:
         if seq is not None and self._archive.get(origin) == raw:
             self.spread.heard(peer, (record_name(origin[:PREFIX_BYTES], seq),))
 
-    def _take(self, peer: PeerId, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
+    def _take(self, peer: PeerId, raw: bytes, digest: bytes, now: Millis, *, is_answer: bool) -> list[MapEffect]:
         """Take one record: cheap checks, then the signature, then the origin's rate, then the proof."""
         record = self._checks.decode(raw)
         if record.network != self._network:
@@ -183,6 +184,8 @@ class Gossip:
         reason = self.map.refusal(record, now)
         if reason in (Refusal.DUPLICATE, Refusal.BORN):
             return self._take_twin(peer, record, raw, digest, now)
+        if is_answer:
+            self._require_signature(record)  # also when it is of no use: else inventions would settle what is owed
         if reason is not None:
             self._refused[reason] = self._refused.get(reason, 0) + 1
             self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
@@ -193,7 +196,8 @@ class Gossip:
         waiting = self._origins.held_seq(record.peer)
         if waiting is not None and record.seq <= waiting:
             return []
-        self._require_signature(record)
+        if not is_answer:
+            self._require_signature(record)
         self._seen.enter(digest)
         self.pulls.arrived(record.peer, record.seq)  # not before: what nobody signed must not end the search for it
         if not self._origins.admit(record, raw, peer, now):

@@ -2,16 +2,18 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chain.primitives.errors import Penalty
 from chain.primitives.peer import PREFIX_BYTES
 from chain.primitives.units import Millis
 from net.core.map._owed import DOUBT_EVERY, OWED_MAX, PATIENCE, PER_RECORD, PROVEN_FOR, Account, Owed
 from net.core.map._pulls import ANNOUNCERS_MAX, PULL_AFTER, PULL_AGAIN
 from net.core.wire.frame import FrameKind
 from net.core.wire.gossip import RecordName, Turn, decode_want, encode_have, record_name
-from net.core.wire.record import encode_record, seq_of
+from net.core.wire.record import Record, encode_record, seq_of
 from tests.helpers.gossip_node import A, B, C, faults, frames, give, node
 from tests.helpers.map_world import START, identity, record
 
@@ -158,6 +160,43 @@ def test_an_older_record_is_no_answer_and_an_equal_or_newer_one_is() -> None:
 
     assert heard(START + 999) == Account(kept_back=1)
     assert heard(START + 1_000) == heard(START + 5_000) == Account(handed=1)
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        pytest.param(replace(NEWS, seq=Millis(START + 10**6)), id="signed ahead of now"),
+        pytest.param(replace(NEWS, epoch=NEWS.epoch + 5), id="of another epoch"),
+        pytest.param(replace(NEWS, born=Millis(START - 1), seq=Millis(START + 9)), id="of another birth"),
+        pytest.param(replace(NEWS, seq=Millis(START + 4)), id="older than the one that came meanwhile"),
+    ],
+)
+def test_what_nobody_signed_is_no_answer_also_when_it_is_of_no_use(invented: Record) -> None:
+    """Else who keeps back all that it names answers with inventions that are thrown away unread, and owes nothing."""
+    one = node(A, B)
+    one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
+    one.gossip.tick(Millis(START + PULL_AFTER))
+    give(one, B, record(identity(5), seq=START + 5), now=START + 5_000)
+    effects = give(one, A, invented, now=START + 6_000)
+    assert faults(effects) == [Penalty.BAN]
+    assert one.map.seq(NEWS.peer) == START + 5
+
+
+def test_a_signed_answer_that_is_of_no_use_is_an_answer() -> None:
+    one = node(A)
+    one.gossip.receive(A, FrameKind.RECORDS_HAVE, encode_have([NAME]), START)
+    one.gossip.tick(Millis(START + PULL_AFTER))
+    assert faults(give(one, A, record(identity(5), seq=START + 10**6), now=START + 3_000)) == []
+    assert one.gossip.pulls.conduct(A) == Account(handed=1)
+
+
+def test_what_ended_weeks_ago_is_no_answer() -> None:
+    """Names hold the low half of a number of milliseconds: after 25 days an old one looks newer."""
+    owed, old = Owed(), START - (1 << 31) - 1
+    owed.asked(A, [record_name(NEWS.peer[:PREFIX_BYTES], START)], START)
+    assert owed.answered(A, [encode_record(record(identity(5), seq=old, born=0))], set(), START) == 0
+    owed.judge(Millis(START + 2 * PATIENCE))
+    assert owed.conduct(A) == Account(kept_back=1)
 
 
 def test_own_records_show_nothing_and_those_of_others_are_asked_for() -> None:
