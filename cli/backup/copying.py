@@ -45,7 +45,7 @@ def back_up(datadir: DataDir, destination: Path, params: ChainParams, progress: 
     """
     root = DataDir(datadir.root.resolve())
     target = destination.expanduser().absolute()
-    partial = target.with_name(target.name + ".partial")
+    partial = target.parent / f"{target.name}.partial"
     _check_target(root, target, partial)
     head_id, _ = _head_of(root, params)
     # The lock that the node takes, for as long as the copying lasts; who came in between is seen by its head.

@@ -100,6 +100,8 @@ def test_a_destination_that_exists_or_lies_inside_is_refused(datadir: DataDir, t
         with pytest.raises(ConfigError, match=text):
             taken(datadir, tmp_path / name)
     assert not any((tmp_path / "there").iterdir())
+    with pytest.raises(ConfigError, match="nothing was overwritten"):
+        taken(datadir, Path("/"))
 
 
 def test_links_are_not_followed(datadir: DataDir, tmp_path: Path) -> None:
