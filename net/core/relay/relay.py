@@ -135,8 +135,10 @@ class Relay:
         self._assembly.drop_peer(peer)
         self._wants.forget_peer(peer)
         self.conduct.unlinked(peer)
-        for stored in self._store.values():  # what was on its way is lost with the link
-            stored.sent.discard(peer)
+        for key, stored in self._store.items():
+            # What was on its way is lost with the link. Old ones were not: else each new link would be worth a burst.
+            if key in self._seen:
+                stored.sent.discard(peer)
 
     def measured(self, peer: PeerId, round_trip: Millis) -> None:
         """Take a neighbour's measured round trip."""

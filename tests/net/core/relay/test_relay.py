@@ -10,7 +10,7 @@ from chain.primitives.units import Millis
 from net.core.effects import Priority, Verdict
 from net.core.relay.conduct import PATIENCE
 from net.core.relay.plan import RandomPlan
-from net.core.relay.relay import Arrived, Outcome, Relay, RelayTopic
+from net.core.relay.relay import SEEN_FOR, Arrived, Outcome, Relay, RelayTopic
 from net.core.relay.wants import PEER_WANTS_MAX, WANTS_MAX
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
@@ -81,6 +81,17 @@ def test_a_neighbour_whose_link_was_lost_pulls_again_what_was_on_its_way() -> No
     assert kinds(relay.receive(PEERS[0], FrameKind.PULL, pull, NOW)) == [FrameKind.PUBLISH]
     assert relay.receive(PEERS[0], FrameKind.PULL, pull, NOW) == []
     assert relay.receive(PEERS[1], FrameKind.PULL, pull, NOW) == []
+
+
+def test_who_drops_its_link_over_and_over_draws_old_messages_once() -> None:
+    """Nothing of them was on its way: each new link would be worth as many bytes as may be pulled at once."""
+    relay, later = make(1), Millis(NOW + SEEN_FOR)
+    relay.publish(TOPIC, b"old", NOW)
+    relay.publish(TOPIC, b"news", later)
+    relay.unlinked(PEERS[0])
+    relay.linked(PEERS[0], later)
+    assert relay.receive(PEERS[0], FrameKind.PULL, encode_pull([key_of(b"old")]), later) == []
+    assert kinds(relay.receive(PEERS[0], FrameKind.PULL, encode_pull([key_of(b"news")]), later)) == [FrameKind.PUBLISH]
 
 
 def test_nothing_is_relayed_before_its_verdict() -> None:
