@@ -10,6 +10,7 @@ Nothing but blocks above the cut and side blocks is removed. The operator is tol
 from dataclasses import dataclass
 from pathlib import Path
 
+from chain.branches import RECENT_DEPTH
 from chain.epochs import SNAPSHOT_AGE
 from chain.params import ChainParams
 from chain.primitives.errors import Malformed, StorageError
@@ -22,6 +23,7 @@ from storage.chain_store import ChainStore
 from storage.kv import KeyValueStore
 from storage.leveldb import open_level, repair_level
 from storage.migrations import claim
+from storage.state_marks import StateMarks
 
 WHOLE_MAX = 4_000_000
 """Trie nodes remembered as whole while states are checked, 100 bytes each; beyond it nodes are checked again."""
@@ -29,6 +31,9 @@ WHOLE_MAX = 4_000_000
 BATCH = 10_000
 """Entries deleted in one batch."""
 
+NEAR = 2 * RECENT_DEPTH
+"""Blocks below the head whose states are checked, each where it differs from the next: forks come from there, and as
+many states are kept at least when a database is pruned."""
 
 BLOCK_TABLES = (keys.HEADERS, keys.BODIES, keys.RECEIPTS, keys.UNDO, keys.SUPPLY)
 """What stands under a block's id."""
@@ -77,7 +82,7 @@ def salvage(store: KeyValueStore, genesis_id: Hash32, params: ChainParams) -> Re
         height -= 1
     if height < 0:
         raise StorageError("no block is whole: move the directory away and sync anew")
-    return Repaired(height, _cut(store, chain, height))
+    return Repaired(height, _cut(store, chain, height, _state_floor(chain, params, height)))
 
 
 def _last_recorded(store: KeyValueStore, chain: ChainStore, genesis_id: Hash32) -> int:
@@ -151,7 +156,7 @@ class States:
         return not accounts or self.is_whole(decode_account(link.value).storage_root, accounts=False)
 
 
-def _cut(store: KeyValueStore, chain: ChainStore, height: int) -> int:
+def _cut(store: KeyValueStore, chain: ChainStore, height: int, floor: int) -> int:
     """Make the canonical block of a height the head and remove what lies above it and beside it."""
     head_id = chain.canonical_id(height)
     assert head_id is not None, "the cut was found by this index"
@@ -169,7 +174,6 @@ def _cut(store: KeyValueStore, chain: ChainStore, height: int) -> int:
     doomed += [key for key, place in store.iterate(keys.TRANSACTIONS.prefix) if Hash32(place[:32]) not in kept]
     # The head first: a repair that is cut short leaves a head whose blocks are all there.
     puts: dict[bytes, bytes] = {keys.META_HEAD: head_id}
-    floor = _state_floor(chain, height)
     if floor:
         puts[keys.META_STATE_FLOOR] = floor.to_bytes(keys.HEIGHT_BYTES, "big")
     store.write(puts, () if floor else (keys.META_STATE_FLOOR,), durable=True)
@@ -179,14 +183,27 @@ def _cut(store: KeyValueStore, chain: ChainStore, height: int) -> int:
     return removed
 
 
-def _state_floor(chain: ChainStore, height: int) -> int:
-    """Return the height from which on states are there; the stamp of a pruned database may be what was lost."""
-    stamp = chain.state_floor()
-    if stamp:
-        return min(stamp, height)
-    while height > 0 and chain.trie_node(_state_root(chain, height - 1)) is not None:
-        height -= 1
-    return height
+def _state_floor(chain: ChainStore, params: ChainParams, height: int) -> int:
+    """Return the height from which on states are there; the stamp of a pruned database may be what was lost.
+
+    A state with a hole near the head is below the floor as well: a fork from there could not be judged.
+    """
+    low = min(chain.state_floor(), height)
+    if not low:
+        low = height
+        while low > 0 and chain.trie_node(_state_root(chain, low - 1)) is not None:
+            low -= 1
+    differences = StateMarks(chain, lambda _count: None)
+    seen = {height, *snapshot_heights(params, height)}  # found whole
+    for number in range(height - 1, max(low, height - NEAR) - 1, -1):
+        beside = _state_root(chain, number + 1)
+        for needed in {number, *snapshot_heights(params, number)} - seen:
+            try:
+                differences.add(_state_root(chain, needed), beside=beside)
+            except StorageError:
+                return number + 1
+            seen.add(needed)
+    return low
 
 
 def _reindex(store: KeyValueStore, chain: ChainStore, height: int) -> None:

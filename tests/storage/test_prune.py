@@ -387,6 +387,29 @@ def test_damage_above_the_floor_cuts_to_a_block_that_can_be_built_upon(filled: K
     assert importer.add(child, LATER).status is ImportStatus.ADOPTED
 
 
+@pytest.mark.parametrize("pruned", [False, True])
+@pytest.mark.parametrize("lost", ["the root", "a node below"])
+def test_a_state_with_a_hole_below_a_whole_head_is_below_the_floor_of_what_was_repaired(
+    pruned: bool,
+    lost: str,
+) -> None:
+    """Else a fork from there stops the node, each time it is started, and `prune` finds the hole and stops as well."""
+    store = _FILLED.reopen()
+    if pruned:
+        run(store)
+    broken = CHAIN.line[HEIGHT - 2]
+    others = set[bytes]().union(*(CHAIN.tree.reached(CHAIN.line[h]) for h in (*range(HEIGHT - 2), HEIGHT - 1, HEIGHT)))
+    root = broken.header.state_root
+    gone = root if lost == "the root" else min(CHAIN.tree.reached(broken) - others - {root})
+    store.write({}, [keys.block_key(keys.NODES, Hash32(gone))], durable=True)
+    assert salvaged(store) == HEIGHT
+    importer, chain = CHAIN.tree.open(store)
+    assert chain.state_floor() == HEIGHT - 1
+    assert importer.add(CHAIN.tree.child_of(broken), LATER).status is ImportStatus.PRUNED
+    assert importer.add(CHAIN.tree.child_of(CHAIN.line[HEIGHT - 1]), LATER).status is ImportStatus.SIDE
+    assert run(store).state_floor == HEIGHT - 1
+
+
 def test_damage_of_all_kept_states_cuts_to_block_0(filled: KeyValueStore) -> None:
     run(filled)
     roots = {block.header.state_root for block in CHAIN.tree.stored(filled) if block.height}
