@@ -77,6 +77,14 @@ class NodeConfig:
         False, "Go by this machine's clock and mine without company: for the first nodes of a network."
     )
 
+    operator: str = _setting(
+        "", "Name of who runs this node, told as a number by which others see what fails together; empty: not told."
+    )
+    country: str = _setting(
+        "", "Code of the country it stands in (two letters, ISO 3166-1), told as well; empty: not told."
+    )
+    tell_release: bool = _setting(True, "Tell which release it runs (major and minor number) as well.")
+
     map_hops: int = _setting(
         0,
         "Hops up to which peers stand on the map of a small device, with a sample of the others; 0: all.",

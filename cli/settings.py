@@ -1,5 +1,7 @@
 """From the operator's settings to the policy of each part, with the checks that need to know the network."""
 
+from importlib.metadata import version
+
 from chain.block import EXTRA_MAX
 from chain.exchange.topics import FEATURES
 from chain.mempool.policy import MempoolPolicy
@@ -10,6 +12,7 @@ from cli.config import NodeConfig
 from cli.wallet.addresses import parse_address
 from cli.wallet.errors import BadAddress
 from net.core.config import MeshConfig, Reachability
+from net.core.health.tags import Tags, country_tag, operator_tag, release_tag
 from net.core.overlay.walk import parse_bootstrap
 from net.rpc.policy import RpcPolicy
 from net.transport.driver import DriverSettings
@@ -25,6 +28,7 @@ def check_settings(config: NodeConfig, params: ChainParams) -> None:
     if len(config.extra.encode()) > EXTRA_MAX:
         raise ConfigError(f"extra has {len(config.extra.encode())} bytes; a header holds {EXTRA_MAX}")
     driver_settings(config)
+    failure_domains(config)
     for place in config.bootstrap:
         parse_bootstrap(place)
 
@@ -68,9 +72,16 @@ def mesh_config(config: NodeConfig, params: ChainParams) -> MeshConfig:
         reachability=_reachability(config, params),
         features=FEATURES,
         map_hops=config.map_hops,
+        tags=failure_domains(config),
         # The nodes of a devnet share one machine's clock, and are too few to agree on another.
         trust_own_clock=config.trust_own_clock or params.name == "devnet",
     )
+
+
+def failure_domains(config: NodeConfig) -> Tags:
+    """Return what this node's record tells of where it belongs. Raises `ConfigError`."""
+    release = release_tag(version("mappemonde")) if config.tell_release else 0
+    return (operator_tag(config.operator), country_tag(config.country), release)
 
 
 def _reachability(config: NodeConfig, params: ChainParams) -> Reachability | None:

@@ -9,7 +9,8 @@ from chain.primitives.errors import ConfigError
 from cli.commands.options import place_of
 from cli.config import load_config
 from cli.datadir import DataDir, make_datadir
-from cli.settings import check_settings, reward_address
+from cli.settings import check_settings, mesh_config, reward_address
+from net.core.health.tags import country_tag, operator_tag
 
 PARAMS = load_genesis("devnet").params
 ACCOUNT = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -36,6 +37,16 @@ def test_where_to_call_is_checked_before_the_identity_is_searched(changes: dict[
     """On mainnet the search takes minutes."""
     with pytest.raises(ConfigError):
         check_settings(load_config(None, {}, changes), PARAMS)
+
+
+def test_what_a_node_tells_of_itself_stands_in_its_record() -> None:
+    told = mesh_config(load_config(None, {}, {"operator": "Example Hosting", "country": "fr"}), PARAMS).tags
+    assert told[:2] == (operator_tag("example hosting"), country_tag("FR"))
+    assert told[2] > 0
+    assert mesh_config(load_config(None, {}, {"tell_release": False}), PARAMS).tags == (0, 0, 0)
+    for slip in ({"country": "France"}, {"operator": "x" * 100}):
+        with pytest.raises(ConfigError, match=next(iter(slip))):
+            check_settings(load_config(None, {}, slip), PARAMS)
 
 
 @pytest.mark.parametrize("make", [lambda path: make_datadir(path, "devnet"), lambda path: place_of(path, "devnet")])

@@ -6,12 +6,12 @@ Peers announce their tags themselves, so they count for alarms and damage estima
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from net.core.health.spectrum import Cut, measure_spectrum
+from net.core.health.tags import DomainKind, domain_name
 from net.core.shape import Shape
 
 LARGE_PART = 10
@@ -26,19 +26,6 @@ SEVERED_PART = 10
 CUT_STEPS = 60
 """Power iterations for the cut of what would remain: where two sides hang together by little, the second eigenvalue is
 near 1 and the third, 0.8 at most, falls behind it by a tenth a step."""
-
-
-class DomainKind(IntEnum):
-    """Place of a tag in a record."""
-
-    OPERATOR = 0
-    COUNTRY = 1
-    RELEASE = 2
-
-
-def domain_name(kind: DomainKind, tag: int) -> str:
-    """Return a domain's kind and tag as one word, as metrics and alarms name it."""
-    return f"{kind.name.lower()}_{tag}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

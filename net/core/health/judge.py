@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from chain.primitives.peer import PeerId, short
-from net.core.health.domains import Domain, DomainKind, domain_name, own_counts
+from net.core.health.domains import Domain, own_counts
 from net.core.health.spectrum import Cut
 from net.core.health.survey import Survey
+from net.core.health.tags import DomainKind, domain_name
 from net.core.health.watch import AlarmKind
 
 JUDGED_FROM = 8

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from chain.primitives.peer import PeerId
-from net.core.health.domains import Domain, DomainKind, large_domains, survivors
+from net.core.health.domains import Domain, large_domains, survivors
 from net.core.health.pieces import CutPoint, Pieces, find_cut_points, find_pieces, least_distance, mean_distance
 from net.core.health.spectrum import Spectrum, measure_spectrum
+from net.core.health.tags import DomainKind
 from net.core.shape import Shape
 
 SEED = 1

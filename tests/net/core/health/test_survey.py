@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from net.core.health.domains import DomainKind
 from net.core.health.pieces import find_pieces
 from net.core.health.spectrum import Spectrum, measure_spectrum
 from net.core.health.survey import survey
+from net.core.health.tags import DomainKind
 from net.core.shape import Shape
 from tests.helpers.shapes import barbell, complete, make_shape, random_graph, ring, star, two_cliques
 
