@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,20 +22,35 @@ STOP_SECONDS = 15.0
 POLL_SECONDS = 0.2
 
 
-def free_port() -> int:
-    """Return a port that was free for TCP and UDP a moment ago: a rendezvous listens on both under one number.
+PORTS = range(12_000, 32_000)
+"""Below those that systems give to sockets by themselves (RFC 6335: 49152 on, Linux: 32768 on), so that no link's own
+socket takes a port before the node that was told it."""
 
-    Below the ports that systems give to sockets by themselves (RFC 6335: 49152 on, Linux: 32768 on), so that no link's
-    own socket takes it before the node that was told it.
-    """
+WORKERS_MAX = 8
+"""Test processes side by side, each of which gives ports of its own part of PORTS."""
+
+_given: set[int] = set()
+
+
+def worker_ports() -> Sequence[int]:
+    """Return the ports of this test process: no other one takes a port between its choice and a node's start, or while
+    a node that keeps it is restarted."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS_MAX
+    return PORTS[worker::WORKERS_MAX]
+
+
+def free_port() -> int:
+    """Return a port that was free for TCP and UDP a moment ago: a rendezvous listens on both under one number."""
     while True:
-        port = secrets.choice(range(12_000, 32_000))
+        port = secrets.choice(worker_ports())
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
                 tcp.bind(("127.0.0.1", port))
                 udp.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        if port not in _given:
+            _given.add(port)
             return port
 
 
