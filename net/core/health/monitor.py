@@ -16,7 +16,7 @@ from net.core.health.watch import THRESHOLDS, AlarmKind, Phase, Watch
 SURVEY_EVERY = Millis(30_000)
 SURVEY_PER_PEER = Millis(10)
 """Time between surveys, and how much longer per peer on the map: 55 s at 2,500 peers, 17 min at 100,000, so that
-surveys (50 ms there, 5 s here) take at most five thousandths of a core."""
+surveys (50 ms there, 6 s here) take at most six thousandths of a core."""
 
 SUSPECT_DIVISOR = 4
 """With something in suspense the next survey comes in this part of the interval."""
