@@ -163,8 +163,9 @@ class Mesh:
             out += self._do(parts.requests.tick(now), now)
         if _due(parts.upkeep.deadline(), now):
             out += self._do(parts.upkeep.tick(now), now)
-        out += parts.health.tick(now)
-        self._mend()
+        if _due(parts.health.deadline(), now):
+            out += parts.health.tick(now)
+            self._mend()
         return out
 
     def _tick_clock(self, now: Millis) -> list[Said]:

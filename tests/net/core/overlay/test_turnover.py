@@ -122,7 +122,7 @@ def test_extra_links_leave_a_crowded_domain_and_the_core_stays() -> None:
     crowd = frozenset(link.peer for link in own(node) if link.peer is not None)
     core = crowd - extras(node)
     assert len(own(node)) > CONFIG.own_core
-    node.mesh._parts.health._crowded = crowd
+    node.mesh._parts.upkeep.shun(crowd)
     world.run_for(200_000)
     assert ended(node, "in a crowded domain") > 0
     assert not extras(node) & crowd
@@ -137,11 +137,11 @@ def test_where_all_are_in_the_crowded_domain_no_link_is_given_back_for_it() -> N
     join(world, nodes, 16, UNSURVEYED)
     everyone = frozenset(node.peer for node in nodes)
     for node in nodes:
-        node.mesh._parts.health._crowded = everyone
+        node.mesh._parts.upkeep.shun(everyone)
     assert any(extras(node) for node in nodes)
     newcomers = join(world, nodes, 2, UNSURVEYED)
     for node in newcomers:
-        node.mesh._parts.health._crowded = everyone | {other.peer for other in newcomers}
+        node.mesh._parts.upkeep.shun(everyone | {other.peer for other in newcomers})
     world.run_for(30_000)
     assert all(len(node.mesh._parts.overlay.links.listed()) >= CONFIG.links for node in newcomers)
     newcomer = newcomers[0]
