@@ -39,6 +39,22 @@ class MissingNode(StorageError):
         self.node_hash = node_hash
 
 
+def read_node(reader: NodeReader, cache: NodeCache, link: bytes) -> Node:
+    """Return a stored node by its hash and leave it in the cache, where it was not.
+
+    Raises `MissingNode`, and `StorageError` for one that is damaged.
+    """
+    raw = reader.trie_node(Hash32(link))
+    if raw is None:
+        raise MissingNode(link)
+    try:
+        node = decode_node(raw)
+    except Malformed as error:
+        raise StorageError(f"state node {link.hex()} is damaged ({error}): restore a backup") from None
+    cache.put(link, node)
+    return node
+
+
 class Trie:
     """One trie over stored nodes; only its owner changes it, and only through `put` and `delete`."""
 
@@ -138,16 +154,7 @@ class Trie:
             assert not isinstance(link, bytes)
             return link
         node = self._cache.get(link)
-        if node is None:
-            raw = self._reader.trie_node(Hash32(link))
-            if raw is None:
-                raise MissingNode(link)
-            try:
-                node = decode_node(raw)
-            except Malformed as error:
-                raise StorageError(f"state node {link.hex()} is damaged ({error}): restore a backup") from None
-            self._cache.put(link, node)
-        return node
+        return read_node(self._reader, self._cache, link) if node is None else node
 
     def _put(self, link: Link, path: bytes, value: bytes) -> Node | bytes:
         """Return what stands in place of `link`; `link` itself if nothing below changed or it was changed in place."""

@@ -19,8 +19,8 @@ from chain.ports import NodeReader
 from chain.primitives.errors import Malformed, StorageError
 from chain.primitives.units import Hash32
 from chain.state import decode_account
-from chain.trie import MissingNode
-from chain.trie_nodes import EMPTY_ROOT, Branch, Extension, Link, Node, NodeCache, decode_node
+from chain.trie import read_node
+from chain.trie_nodes import EMPTY_ROOT, Branch, Extension, Link, Node, NodeCache
 
 MARK_BYTES = 8
 """Bytes of a hash that are kept: among 10 million marks one in 1.8 * 10^12 dead nodes is kept by chance."""
@@ -93,16 +93,7 @@ class StateMarks:
             if len(self._marks) % TELL_EVERY == 0:
                 self._tell(len(self._marks))
         node = self._cache.get(link)
-        if node is None:
-            raw = self._reader.trie_node(Hash32(link))
-            if raw is None:
-                raise MissingNode(link)
-            try:
-                node = decode_node(raw)
-            except Malformed as error:
-                raise StorageError(f"state node {link.hex()} is damaged ({error})") from None
-            self._cache.put(link, node)
-        return node
+        return read_node(self._reader, self._cache, link) if node is None else node
 
 
 def _link(root: bytes) -> Link:
