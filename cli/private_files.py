@@ -36,7 +36,7 @@ def _write(file: Path, raw: bytes, publish: Callable[[str], None]) -> None:
             publish(partial)
         finally:
             Path(partial).unlink(missing_ok=True)
-        _sync_directory(file.parent)
+        sync_directory(file.parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -54,8 +54,8 @@ def _name(partial: str, file: Path) -> None:
         os.replace(partial, file)
 
 
-def _sync_directory(directory: Path) -> None:
-    # Without it a power cut can take the name of a file whose content is safe.
+def sync_directory(directory: Path) -> None:
+    """Wait until a directory is on the disk: a power cut can else take the name of a file whose content is safe."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except PermissionError:

@@ -14,6 +14,7 @@ from chain.primitives.errors import ConfigError, StorageError
 from chain.primitives.units import Hash32
 from cli.backup.contents import Contents, HeldFile, survey
 from cli.datadir import DataDir
+from cli.private_files import sync_directory
 from storage.chain_store import ChainStore
 from storage.leveldb import hold_level, open_level
 from storage.migrations import claim
@@ -65,7 +66,7 @@ def back_up(datadir: DataDir, destination: Path, params: ChainParams, progress: 
             if os.path.lexists(target):
                 raise ConfigError(f"{target} exists; nothing was overwritten")
             partial.rename(target)
-            _sync_folder(target.parent)
+            sync_directory(target.parent)
         except OSError as error:
             raise StorageError(f"cannot write {error.filename or partial}: {error.strerror}") from None
         finally:
@@ -131,7 +132,7 @@ def _settle(partial: Path) -> None:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        _sync_folder(Path(folder))
+        sync_directory(Path(folder))
 
 
 def _copy_file(source: Path, target: Path, file: HeldFile) -> bytes:
@@ -151,11 +152,3 @@ def _copy_file(source: Path, target: Path, file: HeldFile) -> bytes:
 def _digest(path: Path) -> bytes:
     with path.open("rb") as copy:
         return hashlib.file_digest(copy, "sha256").digest()
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -1,12 +1,12 @@
 """`backup`: a complete copy of a stopped node's data directory."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from cli.commands.options import database_of, json_option, place_of, place_options
+from cli.commands.progress_line import clear_line, show_line
 
 NEVER_BOTH = (
     "Start it in place of the original, never beside it: of two nodes with one identity one stops (exit code 7), and "
@@ -39,7 +39,7 @@ def backup_command(destination: Path, datadir: str, network: str, as_json: bool)
     try:
         done = back_up(place, destination, load_genesis(network).params, _show)
     finally:
-        _clear()
+        clear_line()
     target = destination.expanduser().absolute()
     secrets = secrets_of(place, done.contents)
     if as_json:
@@ -66,10 +66,4 @@ def backup_command(destination: Path, datadir: str, network: str, as_json: bool)
 
 
 def _show(done: int, total: int) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{done / 1e6:.0f} of {total / 1e6:.0f} MB", nl=False, err=True)
-
-
-def _clear() -> None:
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)
+    show_line(f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")

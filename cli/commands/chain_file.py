@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import stat
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,16 +12,7 @@ import click
 
 from chain.primitives.errors import ConfigError, StorageError
 from cli.commands.options import database_of, json_option, place_options
-
-
-def _show(line: str) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{line}", err=True, nl=False)
-
-
-def _done() -> None:
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", err=True, nl=False)
+from cli.commands.progress_line import clear_line, show_line
 
 
 @click.command("export")
@@ -51,7 +41,7 @@ def export_command(file: Path, first: int, last: int | None, datadir: str, netwo
     store = open_level(database)
     try:
         claim(store, params.network_id, params.name)
-        pace = Pace(time.monotonic, _show)
+        pace = Pace(time.monotonic, show_line)
         with part.open("xb") as out:
             count = export_blocks(ChainStore(store), params.network_id, out, first=first, last=last, progress=pace)
             out.flush()
@@ -62,7 +52,7 @@ def export_command(file: Path, first: int, last: int | None, datadir: str, netwo
     finally:
         store.close()
         part.unlink(missing_ok=True)
-        _done()
+        clear_line()
     size = file.stat().st_size
     if as_json:
         click.echo(json.dumps({"file": str(file), "blocks": count, "first": first, "bytes": size}))
@@ -104,7 +94,7 @@ def import_command(file: Path, datadir: str, network: str, as_json: bool) -> Non
         chain = ChainStore(store)
         importer = Importer(genesis.params, genesis, chain, rules)
         reader = BlockReader(genesis.params, importer, chain, rules, pool, wall_millis)
-        pace = Pace(time.monotonic, _show)
+        pace = Pace(time.monotonic, show_line)
         with file.open("rb") as blocks:
             taken = reader.take(
                 read_blocks(blocks, genesis.params),
@@ -115,7 +105,7 @@ def import_command(file: Path, datadir: str, network: str, as_json: bool) -> Non
     finally:
         pool.shutdown(cancel_futures=True)
         store.close()
-        _done()
+        clear_line()
     if as_json:
         click.echo(json.dumps({"imported": taken.imported, "known": taken.known, "head": taken.head}))
     else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from cli.commands.options import database_of, json_option, place_options
+from cli.commands.progress_line import clear_line, show_line
 from cli.exit_codes import ExitCode
 
 
@@ -141,13 +142,13 @@ def prune(datadir: str, network: str, keep: int | None, dry_run: bool, as_json: 
     wanted = default_keep(params) if keep is None else keep
     store = open_level(path)
     try:
-        done = remove(store, params, ConsensusRules(params), keep=wanted, dry_run=dry_run, progress=_line)
+        done = remove(store, params, ConsensusRules(params), keep=wanted, dry_run=dry_run, progress=show_line)
         if done.state_floor and not dry_run:
-            _line("compacting")
+            show_line("compacting")
             store.compact()
     finally:
         store.close()
-        _line("")
+        clear_line()
     after = _bytes_on_disk(path)
     if as_json:
         told = {
@@ -175,12 +176,6 @@ def prune(datadir: str, network: str, keep: int | None, dry_run: bool, as_json: 
     )
     if not dry_run:
         click.echo(f"{path}: {before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after")
-
-
-def _line(text: str) -> None:
-    """Show what is being done in place of what was shown before, on a terminal alone."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text}", nl=False, err=True)
 
 
 @db_command.command("compact")

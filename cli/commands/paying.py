@@ -1,7 +1,6 @@
 """What paying commands share: options, the wallet and node behind them, the question, the signature, the wait."""
 
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import click
 from chain.primitives.hashing import keccak256
 from chain.primitives.units import Address, Hash32, Wei
 from cli.commands.options import json_option, rpc_option
+from cli.commands.progress_line import clear_line, show_line
 from cli.datadir import user_path
 from cli.rpc_client import RpcClient, quantity
 from cli.wallet.addresses import format_address, parse_address
@@ -247,8 +247,7 @@ def _send(payer: Payer, draft: Draft, purpose: str) -> dict[str, object] | None:
     try:
         return _receipt_facts(wait_for_receipt(payer.client, tx_hash, draft, waiting), tx_hash, draft)
     finally:
-        if sys.stderr.isatty():
-            click.echo("\r\x1b[K", err=True, nl=False)
+        clear_line()
 
 
 def _renumbered(payer: Payer, draft: Draft) -> Draft:
@@ -309,5 +308,4 @@ def _show(draft: Draft, purpose: str) -> None:
 
 
 def _progress(height: int, waited: float) -> None:
-    if sys.stderr.isatty():
-        click.echo(f"\r\x1b[Kwaiting for block {height + 1} ({waited:.0f} s)", err=True, nl=False)
+    show_line(f"waiting for block {height + 1} ({waited:.0f} s)")

@@ -1,12 +1,12 @@
 """`supply`: the audit of all coins."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
 
 from cli.commands.options import json_option, rpc_option
+from cli.commands.progress_line import clear_line, show_line
 
 TOLD_EVERY = 64
 """Blocks between two updates of the progress line."""
@@ -55,8 +55,7 @@ def supply_command(rpc: str, datadir: Path | None, network: str | None, as_json:
         client = RpcClient(rpc)
         genesis = load_genesis(network_of(check_chain(client, network)))
         findings = audit_over_rpc(client, genesis, _progress)
-    if sys.stderr.isatty():
-        click.echo("\r\x1b[K", err=True, nl=False)
+    clear_line()
     if as_json:
         click.echo(json.dumps(findings.as_json()))
         return
@@ -65,5 +64,5 @@ def supply_command(rpc: str, datadir: Path | None, network: str | None, as_json:
 
 
 def _progress(height: int, end: int) -> None:
-    if sys.stderr.isatty() and (height % TOLD_EVERY == 0 or height == end):
-        click.echo(f"\r\x1b[Kblock {height} of {end}", err=True, nl=False)
+    if height % TOLD_EVERY == 0 or height == end:
+        show_line(f"block {height} of {end}")
