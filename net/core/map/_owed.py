@@ -82,10 +82,11 @@ class Owed:
     def is_answer(self, peer: PeerId, raw: bytes, now: Millis) -> bool:
         """Tell whether a neighbour owes this record: an older one than the asked one is no answer, nor is one of weeks
         ago, whose low half of `seq` looks newer."""
-        one, prefix, seq = self._neighbours.get(peer), origin_of(raw)[:PREFIX_BYTES], seq_of(raw)
-        if one is None or prefix not in one.asked or seq <= now - 2 * RECORD_LIFETIME:
+        one, prefix = self._neighbours.get(peer), origin_of(raw)[:PREFIX_BYTES]
+        if one is None or prefix not in one.asked:
             return False
-        return not newer(one.asked[prefix][1], seq)
+        seq = seq_of(raw)
+        return seq > now - 2 * RECORD_LIFETIME and not newer(one.asked[prefix][1], seq)
 
     def answered(self, peer: PeerId, raws: Iterable[bytes], waited: Iterable[bytes], now: Millis) -> int:
         """Take records that a neighbour sent; return how many of them it owed though another had been faster.

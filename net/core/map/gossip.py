@@ -150,7 +150,7 @@ class Gossip:
         effects: list[MapEffect] = []
         signatures, proofs, applied = self._signatures, self._proofs, self._applied
         answers = {raw for raw in raws if self.pulls.is_answer(peer, raw, now)}
-        repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, raws, now)
+        repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, answers, now)
         for raw in raws:
             digest = self._seen.digest(raw)
             if digest in self._seen:
