@@ -1,4 +1,4 @@
-"""Health over time: when to survey, what alarms follow, what would mend a weak cut, whom to spare with new links."""
+"""Health over time: when to survey, what alarms follow, what would mend a weak cut, where too many own links lead."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -165,11 +165,10 @@ class HealthMonitor:
     def _mend(self, survey: Survey, now: Millis) -> None:
         """Draw this node's part in mending: none knows who else acts, so chance keeps the sum near what is missing."""
         self._mending = None
-        fragile = most_fragile(survey)
         if self._alarmed(AlarmKind.WEAK_CUT):
             cut, far = survey.spectrum.cut, survey.across(self._me)
             sharing = survey.pieces.sizes[0]
-        elif self._alarmed(AlarmKind.DOMAIN_FRAGILE) and fragile is not None:
+        elif self._alarmed(AlarmKind.DOMAIN_FRAGILE) and (fragile := most_fragile(survey)) is not None:
             domain, cut = fragile
             far, sharing = survey.across(self._me, domain), domain.survivors
         else:
