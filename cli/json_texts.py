@@ -5,14 +5,12 @@ an answer of as many brackets would end the process without a word.
 """
 
 import json
-import re
 from collections.abc import Callable
+
+from net.rpc.encoding import nesting
 
 MAX_DEPTH = 100
 """Nesting that is read; the deepest answer of a node has some ten levels."""
-
-_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(
@@ -25,11 +23,8 @@ def parse_json(
 ) -> object:
     """Return the value of a JSON text in UTF-8. Raises `ValueError` when it is none, or nested over MAX_DEPTH."""
     text = raw.decode()  # before the parser would guess another encoding, whose brackets are not these bytes
-    depth = 0
-    for bracket in _STRINGS.sub(b"", raw).translate(None, _OTHER_BYTES):
-        depth += 1 if bracket in b"[{" else -1
-        if depth > MAX_DEPTH:
-            raise ValueError("nested too deep")
+    if nesting(raw) > MAX_DEPTH:
+        raise ValueError("nested too deep")
     parsed: object = json.loads(
         text, object_hook=object_hook, parse_int=parse_int, parse_float=parse_float, parse_constant=parse_constant
     )

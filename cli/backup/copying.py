@@ -13,7 +13,7 @@ from chain.params import ChainParams
 from chain.primitives.errors import ConfigError, StorageError
 from chain.primitives.units import Hash32
 from cli.backup.contents import Contents, HeldFile, survey
-from cli.datadir import DataDir
+from cli.datadir import DataDir, user_path
 from cli.private_files import sync_directory
 from storage.chain_store import ChainStore
 from storage.leveldb import hold_level, open_level
@@ -45,7 +45,7 @@ def back_up(datadir: DataDir, destination: Path, params: ChainParams, progress: 
     network's, there is no space, or the copy is not what was copied. Nothing is left then.
     """
     root = DataDir(datadir.root.resolve())
-    target = destination.expanduser().absolute()
+    target = user_path(destination).absolute()
     partial = target.parent / f"{target.name}.partial"
     _check_target(root, target, partial)
     head_id, _ = _head_of(root, params)

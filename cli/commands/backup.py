@@ -33,6 +33,7 @@ def backup_command(destination: Path, datadir: str, network: str, as_json: bool)
     from chain.genesis import load_genesis
     from cli.backup.contents import secrets_of
     from cli.backup.copying import back_up
+    from cli.datadir import user_path
 
     database_of(datadir, network)
     place = place_of(datadir, network)
@@ -40,7 +41,7 @@ def backup_command(destination: Path, datadir: str, network: str, as_json: bool)
         done = back_up(place, destination, load_genesis(network).params, _show)
     finally:
         clear_line()
-    target = destination.expanduser().absolute()
+    target = user_path(destination).absolute()
     secrets = secrets_of(place, done.contents)
     if as_json:
         told = {

@@ -69,7 +69,7 @@ def parse(body: bytes, *, max_parts: int, max_depth: int) -> object:
     opened = body.count(b"[") + body.count(b"{")
     if opened + body.count(b",") > max_parts:
         raise BadJson("too many parts")
-    if opened > max_depth and _depth(body) > max_depth:
+    if opened > max_depth and nesting(body) > max_depth:
         raise BadJson("nested too deep")
     try:
         return _decoder.decode(body.decode())
@@ -77,7 +77,7 @@ def parse(body: bytes, *, max_parts: int, max_depth: int) -> object:
         raise BadJson(str(error)[:100]) from None
 
 
-def _depth(body: bytes) -> int:
+def nesting(body: bytes) -> int:
     """Return the deepest nesting of a JSON text; of what is none, that of the part before its first error or more."""
     depth = deepest = 0
     for bracket in _STRING.sub(b"", body).translate(None, _NOT_BRACKETS):
