@@ -21,7 +21,7 @@ from net.core.effects import LinkId
 from net.sim.node import SimNode
 from net.sim.world import End, Wire, World
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a class whose instances a world holds changes."""
 
 RAW_FROM = 128
@@ -34,11 +34,12 @@ _EndFields = tuple[int, LinkId, float, bool, float, int]
 
 def save(world: World, path: Path) -> None:
     """Write a world. What its checks remember is forgotten, and its digest begun anew from the old one: the world at
-    hand goes on exactly as the one that is loaded."""
+    hand goes on exactly as the one that is loaded. A file of the same name is replaced once the new one is whole."""
     fields = world.rest()
     raws = world.pool.raws()
     numbers = {raw: number for number, raw in enumerate(raws)}
-    with path.open("wb") as file:
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("wb") as file:
         file.write(_HEAD)
         pickle.dump(len(world.nodes), file)
         pickle.dump(raws, file)
@@ -48,6 +49,7 @@ def save(world: World, path: Path) -> None:
         for part in (fields, *(node.__dict__ for node in world.nodes)):
             # Each part stands for itself: what it shares with others is named.
             _Writer(file, world, numbers).dump(part)
+    partial.replace(path)
 
 
 def load(path: Path) -> World:

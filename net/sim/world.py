@@ -108,6 +108,8 @@ class World:
         self._next_call = -1
         self.hosts: dict[str, SimNode] = {}
         """Rendezvous by URL; take an entry out to close the listener."""
+        self.story: object | None = None
+        """What tells the story this world is in the middle of: it is kept with the world."""
 
     @property
     def digest(self) -> bytes:

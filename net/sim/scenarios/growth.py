@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import process_time
 
+from chain.primitives.errors import ConfigError
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import Priority
@@ -11,6 +12,9 @@ from net.sim.measures import MapQuality, Topology, delays, map_quality, reach, t
 from net.sim.node import SimNode
 from net.sim.scenarios.story import Outcome, Progress, Teller
 from net.sim.world import EPOCH, Conditions, World
+
+SETTLED = 30_000
+"""Virtual ms after the last join in which the maps must become true (issue 4's table): so long the curve goes on."""
 
 MEASURED_MAX = 3_000
 """Peers up to which paths are measured one by one."""
@@ -131,20 +135,35 @@ def grow(
     Nothing waits for links: the clock runs from the last join on, at most `limit` ms.
     """
     world = World(seed, conditions)
-    outcome = Outcome(scenario, peers, seed)
-    joining = peers * join_every
-    teller = Teller(world, outcome, total=joining + limit, progress=progress)
-    nodes = build(world, peers, join_every=join_every)
-    for step in range(10):
-        teller.pass_time(joining * (step + 1) // 10 - joining * step // 10, "joining")
-    true_after = teller.until_true(limit, "settling")
-    teller.pass_time(max(0, min(30_000, limit) - (true_after or limit)), "settling", watch=True)
+    outcome = Outcome(scenario, peers, seed, {"join_every_ms": join_every})
+    teller = Teller(world, outcome, total=peers * join_every + limit, progress=progress)
+    build(world, peers, join_every=join_every)
+    return _tell(world, teller), world
+
+
+def go_on(world: World, *, scenario: str, progress: Progress | None = None) -> Outcome:
+    """Go on with a growth that was broken off, in the world read back. Raises `ConfigError` for any other world."""
+    teller = world.story
+    if not isinstance(teller, Teller) or teller.outcome.scenario != scenario:
+        raise ConfigError(f"this world is not in the middle of {scenario}: leave --load out to begin with an empty one")
+    teller.go_on(progress)
+    return _tell(world, teller)
+
+
+def _tell(world: World, teller: Teller) -> Outcome:
+    """Tell what of the story is still to come."""
+    outcome, nodes = teller.outcome, world.nodes
+    joined = outcome.peers * int(outcome.numbers["join_every_ms"] or 0)
+    limit = teller.total - joined
+    teller.pass_until(joined, "joining")
+    if "maps_true_after_ms" not in outcome.numbers:
+        outcome.numbers["maps_true_after_ms"] = teller.until_true(limit, "settling", since=joined)
+    teller.pass_until(joined + min(SETTLED, limit), "settling", watch=True)
     teller.message(nodes[-1], TOPIC.number)
-    shape = topology([node.peer for node in nodes], true_links(nodes)) if peers <= MEASURED_MAX else None
+    measured = outcome.peers <= MEASURED_MAX
+    shape = topology([node.peer for node in nodes], true_links(nodes)) if measured else None
     statistics = [node.mesh.statistics() for node in nodes]
     outcome.numbers |= {
-        "join_every_ms": join_every,
-        "maps_true_after_ms": true_after,
         "mean_degree": shape.mean_degree if shape else None,
         "pieces": shape.components if shape else None,
         "mean_path": shape.mean_path if shape else None,
@@ -153,4 +172,4 @@ def grow(
         "records_taken": sum(one.gossip.applied for one in statistics),
         "megabytes": round(world.bytes_delivered / 1e6, 1),
     }
-    return teller.end(), world
+    return teller.end()

@@ -12,8 +12,8 @@ from net.sim.pictures import curves_svg, histogram_svg, map_svg
 from net.sim.truth import quality
 from net.sim.world import World
 
-Progress = Callable[[int, int, str], None]
-"""Virtual ms done, virtual ms in all, what is going on."""
+Progress = Callable[[int, int, str], bool]
+"""Hears virtual ms done, virtual ms in all, what is going on; answers whether to break the story off there."""
 
 MESSAGE_TIME = 5_000
 """Virtual ms given to the message at the end of a story: several times what it takes to reach all."""
@@ -23,6 +23,15 @@ JUDGED_MAX = 40
 
 GOOD = 0.99
 """Precision and recall from which the maps count as true."""
+
+
+class BrokenOff(Exception):
+    """A story was left between two of its virtual seconds; its world, saved, knows where to go on."""
+
+    def __init__(self, world: World) -> None:
+        """`world` is as the story left it."""
+        super().__init__(world)
+        self.world = world
 
 
 @dataclass(slots=True)
@@ -73,26 +82,49 @@ class Outcome:
 
 
 class Teller:
-    """Lets a story's time pass: with progress, and with the curve of how true the maps are."""
+    """Lets a story's time pass: with progress, and with the curve of how true the maps are.
+
+    Written to a file with its world, it goes on where the story was broken off, if that asks it for moments.
+    """
 
     def __init__(self, world: World, outcome: Outcome, *, total: int, progress: Progress | None) -> None:
         """`total` is what the story lasts, in virtual ms."""
+        self.outcome = outcome
+        self.total = total
         self._world = world
-        self._outcome = outcome
-        self._total = total
         self._progress = progress
         self._began = world.now
-        self._cpu = process_time()
+        self._spent = 0.0
+        """CPU seconds up to `_since`."""
+        self._since = process_time()
+        world.story = self
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return all but what belongs to this process."""
+        return self.__dict__ | {"_progress": None, "_since": None, "_spent": self._cpu_seconds()}
+
+    def go_on(self, progress: Progress | None) -> None:
+        """Take up a story that was read back from a file."""
+        self._progress = progress
+        self._since = process_time()
+
+    def _cpu_seconds(self) -> float:
+        return self._spent + process_time() - self._since
 
     def pass_time(self, duration: int, doing: str, *, watch: bool = False) -> None:
         """Let `duration` ms pass; with `watch`, judge maps once a second."""
-        end = self._world.now + duration
+        self.pass_until(self._world.now - self._began + duration, doing, watch=watch)
+
+    def pass_until(self, moment: int, doing: str, *, watch: bool = False) -> None:
+        """Let time pass until `moment`, in virtual ms from the story's beginning; none if that is over."""
+        end = self._began + moment
         while self._world.now < end:
             self._world.run_for(min(1_000, end - self._world.now))
             if watch:
                 self.judge()
-            if self._progress is not None:
-                self._progress(min(self._world.now - self._began, self._total), self._total, doing)
+            done = min(self._world.now - self._began, self.total)
+            if self._progress is not None and self._progress(done, self.total, doing):
+                raise BrokenOff(self._world)
 
     def judge(self) -> bool:
         """Add a point to the curves; tell whether the maps are true."""
@@ -100,12 +132,15 @@ class Teller:
         found = quality(self._world.nodes, nodes[:: -(-len(nodes) // JUDGED_MAX)])
         seconds = (self._world.now - self._began) / 1000
         for name, value in (("precision", found.mean_precision), ("recall", found.mean_recall)):
-            self._outcome.curves.setdefault(name, []).append((seconds, round(value, 5)))
+            self.outcome.curves.setdefault(name, []).append((seconds, round(value, 5)))
         return min(found.mean_precision, found.mean_recall) >= GOOD
 
-    def until_true(self, limit: int, doing: str) -> int | None:
-        """Let time pass until the maps are true; return how many ms that took, None past `limit`."""
-        began = self._world.now
+    def until_true(self, limit: int, doing: str, *, since: int | None = None) -> int | None:
+        """Let time pass until the maps are true; return how many ms that took, None past `limit`.
+
+        It counts from `since`, in ms from the story's beginning; from now on unless told.
+        """
+        began = self._world.now if since is None else self._began + since
         while not self.judge():
             if self._world.now - began >= limit:
                 return None
@@ -116,16 +151,17 @@ class Teller:
         """Let a running node publish a message; add to the outcome how far it came and when, among all now running."""
         nodes = [node for node in self._world.nodes if node.running]
         # unlike that of any story before in the same world
-        payload = f"{self._outcome.scenario} at {self._world.now}: a message to all".encode()
+        payload = f"{self.outcome.scenario} at {self._world.now}: a message to all".encode()
         author.publish(topic, payload)
-        self.pass_time(MESSAGE_TIME, "message")
-        self._outcome.delays = delays(nodes, payload)
-        self._outcome.numbers |= {"reached": reach(nodes, payload), "last_delay_ms": self._outcome.delays[-1]}
+        self._world.run_for(MESSAGE_TIME)  # in one go: broken off in between, it would be published again
+        self.outcome.delays = delays(nodes, payload)
+        self.outcome.numbers |= {"reached": reach(nodes, payload), "last_delay_ms": self.outcome.delays[-1]}
 
     def end(self) -> Outcome:
         """Add what all stories tell: maps at the end, CPU, frames, digest."""
-        world, numbers = self._world, self._outcome.numbers
-        cpu = process_time() - self._cpu
+        world, numbers = self._world, self.outcome.numbers
+        cpu = self._cpu_seconds()
+        world.story = None
         maps = quality(world.nodes)
         numbers |= {
             "mean_precision": maps.mean_precision,
@@ -138,9 +174,9 @@ class Teller:
             "digest": world.digest.hex(),
         }
         running = [node for node in world.nodes if node.running]
-        self._outcome.degrees = degrees(running)
-        self._outcome.map = map_svg(world.nodes, f"{self._outcome.scenario}: {len(running)} peers")
-        return self._outcome
+        self.outcome.degrees = degrees(running)
+        self.outcome.map = map_svg(world.nodes, f"{self.outcome.scenario}: {len(running)} peers")
+        return self.outcome
 
 
 def degrees(running: Sequence[SimNode]) -> list[int]:
