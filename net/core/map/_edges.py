@@ -67,6 +67,9 @@ class Edges:
             return spare.pop()
         if self._wasted > self.used // _WASTE + _FIRST_CELLS:
             self.compact()
+        return self._extend(size)
+
+    def _extend(self, size: int) -> int:
         if self.used + size > len(self.cells):
             grown = np.empty(len(self.cells) + len(self.cells) // 4 + size, dtype=np.uint32)
             grown[: self.used] = self.cells[: self.used]
@@ -74,6 +77,14 @@ class Edges:
         start = self.used
         self.used += size
         return start
+
+    def append(self, owners: npt.NDArray[np.int64], cells: Words) -> None:
+        """Give rows that have no cells theirs: `owners` names the row of each, those of one row one after the other."""
+        start = self._extend(len(cells))
+        self.cells[start : start + len(cells)] = cells
+        rows, firsts, counts = np.unique(owners, return_index=True, return_counts=True)
+        self._rows.offset[rows] = start + firsts
+        self._rows.count[rows] = counts
 
     def _put(self, cells: Words) -> None:
         self.cells = cells

@@ -74,7 +74,7 @@ class Linking:
                 self._unconfirm(row, cell, new.seq, events)
         edges.write(row, cells)
         for key in come:
-            self._confirm(row, key >> 1, (key & 1) << 7, events, may_reread=False)
+            self.confirm(row, key >> 1, (key & 1) << 7, events, may_reread=False)
         return True
 
     def welcome(self, row: int, peer: PeerId) -> None:
@@ -130,9 +130,10 @@ class Linking:
         edges.write(row, cells)
         rows.meta_view[row] = rows.meta_view[row] & ~MISSING | missing
         for key in fresh:
-            self._confirm(row, key >> 1, (key & 1) << 7, events, may_reread=alone)
+            self.confirm(row, key >> 1, (key & 1) << 7, events, may_reread=alone)
 
-    def _confirm(self, row: int, target: int, direction: int, events: list[MapEvent], *, may_reread: bool) -> None:
+    def confirm(self, row: int, target: int, direction: int, events: list[MapEvent], *, may_reread: bool) -> None:
+        """Confirm the link that the row lists, if the other end lists it too; `direction` is 0 or INBOUND."""
         rows, edges = self._rows, self._edges
         if (rows.meta_view[row] | rows.meta_view[target]) & AMBIGUOUS:
             return

@@ -121,6 +121,27 @@ class Rows:
             slot += 1
         return -1
 
+    def by_prefixes(self, prefixes: bytes) -> npt.NDArray[np.int64]:
+        """Return `by_prefix` of each of the prefixes that stand one after the other."""
+        index = np.asarray(self._index_view)
+        ids = self.ids.reshape(-1, 32)[:, :PREFIX_BYTES]
+        wanted = np.frombuffer(prefixes, dtype=np.uint8).reshape(-1, PREFIX_BYTES)
+        slots = self._homes(wanted[:, :8].copy().view("<u8").ravel()).astype(np.int64)
+        found = np.full(len(wanted), -1, dtype=np.int64)
+        searching = np.arange(len(wanted))
+        while len(searching):
+            rows = index[slots[searching]].astype(np.int64) - 1
+            searching, rows = searching[rows >= 0], rows[rows >= 0]
+            same = (ids[rows] == wanted[searching]).all(axis=1)
+            found[searching[same]] = rows[same]
+            searching = searching[~same]
+            slots[searching] += 1
+        return found
+
+    def _homes(self, heads: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        """Return where the search for ids with these first eight bytes begins in the index."""
+        return ((heads * np.uint64(self._key)) >> np.uint64(32)) * np.uint64(self._slots) >> np.uint64(32)
+
     def find(self, peer: PeerId) -> int:
         """Return the row of an id, tombstones included, -1 if none."""
         if peer is self._found_peer:
@@ -217,7 +238,7 @@ class Rows:
         self._indexed = len(rows)
         self._slots = int(max(len(rows), _FIRST_ROWS) / _REFILL)
         heads = self.ids.reshape(-1, 32)[: self.used, :8].copy().view("<u8").ravel()[rows]
-        homes = ((heads * np.uint64(self._key)) >> np.uint64(32)) * np.uint64(self._slots) >> np.uint64(32)
+        homes = self._homes(heads)
         order = np.argsort(homes, kind="stable")
         steps = np.arange(len(rows), dtype=np.int64)
         slots = np.maximum.accumulate(homes[order].astype(np.int64) - steps) + steps if len(rows) else steps

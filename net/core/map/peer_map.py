@@ -19,6 +19,7 @@ from net.core.map import _snapshot, _tables
 from net.core.map._edges import CONFIRMED, INBOUND, ROWS_MAX, RTT, Edges
 from net.core.map._linking import FindChanges, Linking, Reread
 from net.core.map._rows import ALIVE, AMBIGUOUS, MISSING, RECORD_FLAGS, TOMB, UNCHECKED, UPLINK, Rows
+from net.core.map._settling import settle
 from net.core.map._waiting import Waiting
 from net.core.map.refusal import Applied, Refusal, refused
 from net.core.map.view import MapLink, MapTable, PeerFacts
@@ -170,12 +171,7 @@ class PeerMap:
         After a map was applied at once: half of the entries would name peers that come later, and letting them wait one
         by one would take more memory than the map, or a reading for every link.
         """
-        rows = self._rows
-        events: list[MapEvent] = []
-        for row in np.flatnonzero((rows.meta[: rows.used] & MISSING) != 0).tolist():
-            record = self._reread(rows.peer(row)) if rows.flags_view[row] & ALIVE else None
-            if record is not None and record.seq == rows.seq(row):
-                self._linking.link(row, record.links, record.seq, events, alone=False)
+        events = settle(self._rows, self._edges, self._waiting, self._linking, self._reread)
         if events:
             self.version += 1
             self.structure_version += 1
