@@ -51,8 +51,9 @@ def node_options(command: Handler) -> Handler:
 )
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="TOML file of settings.")
 @click.option("--stop-with-parent", is_flag=True, hidden=True, help="Stop when standard input closes.")
+@click.option("--json", "as_json", is_flag=True, help="Log in JSON, as --log-format json.")
 @node_options
-def run_command(config_file: Path | None, stop_with_parent: bool, **flags: object) -> None:
+def run_command(config_file: Path | None, stop_with_parent: bool, as_json: bool, **flags: object) -> None:
     """Run a full node until Ctrl-C or SIGTERM.
 
     The node keeps its chain and its identity in its data directory, links to its neighbours over WebRTC, and answers
@@ -62,6 +63,8 @@ def run_command(config_file: Path | None, stop_with_parent: bool, **flags: objec
     from cli.node import run_node
 
     given = {name: value for name, value in flags.items() if value not in (None, ())}
+    if as_json:
+        given["log_format"] = "json"
     config = load_config(config_file, os.environ, given)
     set_up_logs(config.log_level, config.log_format)
     run_node(config, stop_with_parent=stop_with_parent)

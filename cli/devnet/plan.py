@@ -46,6 +46,16 @@ class NodePlan:
         return f"http://127.0.0.1:{self.rpc_port}"
 
     @property
+    def websocket_url(self) -> str:
+        """Address of the same over WebSocket."""
+        return f"ws://127.0.0.1:{self.rpc_port}/ws"
+
+    @property
+    def metrics_url(self) -> str:
+        """Address of the node's Prometheus metrics."""
+        return f"http://127.0.0.1:{self.metrics_port}/metrics"
+
+    @property
     def log_file(self) -> Path:
         """Where the process's output goes."""
         return self.datadir / "node.log"

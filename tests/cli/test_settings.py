@@ -3,10 +3,12 @@
 from collections.abc import Callable
 
 import pytest
+from click.testing import CliRunner
 
 from chain.genesis import load_genesis
 from chain.primitives.errors import ConfigError
 from cli.commands.options import place_of
+from cli.commands.run import run_command
 from cli.config import load_config
 from cli.datadir import DataDir, make_datadir
 from cli.settings import check_settings, mesh_config, reward_address
@@ -53,3 +55,12 @@ def test_what_a_node_tells_of_itself_stands_in_its_record() -> None:
 def test_a_home_that_nobody_has_is_named(make: Callable[[str], DataDir]) -> None:
     with pytest.raises(ConfigError, match="~nobody-of-this-name/node"):
         make("~nobody-of-this-name/node")
+
+
+@pytest.mark.parametrize(("flags", "form"), [((), "text"), (("--json",), "json"), (("--log-format", "json"), "json")])
+def test_a_node_logs_in_json_when_told_so(flags: tuple[str, ...], form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    forms: list[str] = []
+    monkeypatch.setattr("cli.logs.set_up_logs", lambda _level, form: forms.append(form))
+    monkeypatch.setattr("cli.node.run_node", lambda _config, *, stop_with_parent: None)
+    assert CliRunner().invoke(run_command, list(flags)).exit_code == 0
+    assert forms == [form]

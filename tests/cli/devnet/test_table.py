@@ -7,8 +7,10 @@ from rich.console import Console
 
 from chain.genesis import load_genesis
 from chain.primitives.units import Wei
+from cli.devnet.lines import ticket_text
 from cli.devnet.plan import plan_devnet
-from cli.devnet.table import INTERVALS, Row, _addresses, _render, _ticket_text, shown_intervals
+from cli.devnet.rows import INTERVALS, Row, shown_intervals
+from cli.devnet.table import _addresses, _render
 from cli.staking.tally import Earned
 
 PARAMS = load_genesis("devnet").params
@@ -42,14 +44,14 @@ def test_six_nodes_show_tickets_and_rewards() -> None:
     text = shown(rows(6))
     for part in ("won", "MND", "18.12", "ended (4)", "6/15", "yes"):
         assert part in text
-    assert _ticket_text(rows(6), rows(6)[0]) == ", with a ticket; won by node 2:3 3:3 4:3"
+    assert ticket_text(rows(6), rows(6)[0]) == ", with a ticket; won by node 2:3 3:3 4:3"
 
 
 def test_four_nodes_are_shown_as_before() -> None:
     text = shown(rows(4))
     assert "MND" not in text
     assert "ticket" in text
-    assert _ticket_text(rows(4), rows(4)[0]) == ""
+    assert ticket_text(rows(4), rows(4)[0]) == ""
 
 
 def test_a_common_terminal_shows_all_of_it() -> None:
