@@ -387,6 +387,14 @@ class PeerMap:
         """Return up to `limit` (at least 1) peers in ascending order, those above `after`."""
         return _tables.ids_after(self._rows, after, limit)
 
+    def out_of_reach(self, peers: Iterable[PeerId]) -> tuple[int, int]:
+        """Return how many peers have confirmed links, and how many of them cannot be reached over such from `peers`."""
+        rows = self._rows
+        starts = [row for row in map(self._live, peers) if row >= 0]
+        linked = rows.confirmed[: rows.used] > 0
+        missed = linked & ~_tables.reached(rows, self._edges, starts)
+        return int(np.count_nonzero(linked)), int(np.count_nonzero(missed))
+
     def table(self) -> MapTable:
         """Return all peers as arrays, in the order of `ids`."""
         return _tables.table(self._rows, self._edges)

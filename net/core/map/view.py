@@ -1,6 +1,6 @@
 """The map as the other parts of the core read it: `MapView`, and the records its methods return."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -138,6 +138,9 @@ class MapView(Protocol):
 
     def overlap(self, peer: PeerId, others: Set[PeerId]) -> int:
         """Return how many of `others` are confirmed neighbours of `peer`."""
+
+    def out_of_reach(self, peers: Iterable[PeerId]) -> tuple[int, int]:
+        """Return how many peers have confirmed links, and how many of them cannot be reached over such from `peers`."""
 
     def table(self) -> MapTable:
         """Return all peers as arrays, in the order of `ids`."""

@@ -85,6 +85,14 @@ def check(real: PeerMap, model: Model, *, complete: bool) -> None:
     edges = {(ids[row], ids[column]) for row, column in zip(*np.nonzero(matrix), strict=True)}
     assert edges == pairs | {(b, a) for a, b in pairs}
     assert real.confirmed_links == len(pairs)
+    for start in ([], ids[:1], ids[:3], ids):
+        reached, waiting = set(start), list(start)
+        while waiting:
+            fresh = {other for other in real.confirmed_neighbours(waiting.pop()) if other not in reached}
+            reached |= fresh
+            waiting += fresh
+        linked = {end for pair in pairs for end in pair}
+        assert real.out_of_reach([*start, peer(999)]) == (len(linked), len(linked - reached))
 
 
 @pytest.mark.slow
