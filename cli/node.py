@@ -237,6 +237,7 @@ class Node:
                 clock=mesh_clock,
                 reward_address=account,
                 extra=config.extra.encode(),
+                rng=chance,
                 found=self._exchange.found,
                 work_changed=self._events.work,
             )

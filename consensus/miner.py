@@ -9,6 +9,7 @@ until then a better hash may replace it, and nobody else needs it.
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from random import Random
 from typing import TypeAlias
 
 from chain.block import NONCE_BYTES, Block, ChainedHeader, Header, SealedHeader, Ticket, encode_header, header_id
@@ -60,7 +61,8 @@ class SetWork:
     """Encoded header without its last 8 bytes, the nonce."""
     first_nonce: int
     nonce_count: int
-    """Nonces from `first_nonce` on for the threads of this process; external workers start at a random nonce above."""
+    """Nonces from `first_nonce` on for the threads of this process, all below 2^63; external workers start at a random
+    nonce above."""
     limit: int
     """Report hashes up to this number, and after each report only lower ones."""
     share_limit: int = -1
@@ -138,7 +140,11 @@ _NEXT: dict[tuple[MinerState, _Event], MinerState] = {
 }
 
 _HASHING = (MinerState.SEARCHING, MinerState.HOLDING, MinerState.SHOWN)
-_LOCAL_NONCES = 1 << 63
+_LOCAL_NONCE_BITS = 62
+"""The threads begin at a random one of 2^62 nonces and have as many. Two nodes that pay the same account build the very
+same header from the same pool: if both began at zero, the second would only repeat the hashes of the first."""
+
+_LOCAL_NONCES = 1 << _LOCAL_NONCE_BITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,8 +186,10 @@ class _Best:
 class Miner:
     """The machine; mutable, owned by the node's event loop. `now` is the mesh clock."""
 
-    def __init__(self, params: ChainParams) -> None:
+    def __init__(self, params: ChainParams, rng: Random) -> None:
+        """`rng` chooses where the threads begin: no other miner may go the same way (`_LOCAL_NONCE_BITS`)."""
         self._params = params
+        self._first_nonce = rng.getrandbits(_LOCAL_NONCE_BITS)
         self._state = MinerState.IDLE
         self._parent: ChainedHeader | None = None
         self._draw: Draw | None = None
@@ -398,7 +406,7 @@ class Miner:
         limit = highest_useful(self._params, job.terms, None if self._best is None else self._best.rank)
         if limit is None:
             return [Stop()]  # not even the lowest hash beats what is known
-        return [SetWork(job.id, job.prefix, 0, _LOCAL_NONCES, limit)]
+        return [SetWork(job.id, job.prefix, self._first_nonce, _LOCAL_NONCES, limit)]
 
     def _improves(self, job: Job, pow_hash: int) -> bool:
         """Tell whether a hash passes the floor and beats the best known."""

@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 from itertools import islice
+from random import Random
 
 from chain.block import Block, ChainedHeader
 from chain.exchange.effects import OwnRefused, SyncProgress
@@ -74,10 +75,12 @@ class MiningService:
         clock: Callable[[], Millis],
         reward_address: Address,
         extra: bytes,
+        rng: Random,
         found: Callable[[Block], None],
         work_changed: Callable[[], None],
     ) -> None:
-        """`clock` is the mesh's; `found` takes a sealed block to the exchange; `work_changed` tells subscribers."""
+        """`clock` is the mesh's; `rng` must differ from node to node; `found` takes a sealed block to the exchange;
+        `work_changed` tells subscribers."""
         self._params = params
         self._importer = importer
         self._view = view
@@ -89,7 +92,7 @@ class MiningService:
         self._found = found
         self._work_changed = work_changed
         self._best_draw: Callable[[Hash32], Draw | None] = lambda _parent: None
-        self._miner = Miner(params)
+        self._miner = Miner(params, rng)
         self._hashers = HashPool(params, self._solved)
         self._desk = self._hashers.desk
         self._active = False

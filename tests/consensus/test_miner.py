@@ -1,4 +1,6 @@
 from dataclasses import replace
+from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -35,8 +37,8 @@ def candidate(parent: ChainedHeader = PARENT) -> Candidate:
     return Candidate(make_header(DEVNET, parent, STAKE), None, ())
 
 
-def mining() -> tuple[Miner, SetWork]:
-    miner = Miner(DEVNET)
+def mining(seed: int = 0) -> tuple[Miner, SetWork]:
+    miner = Miner(DEVNET, Random(seed))
     assert miner.parent(PARENT, None, START) == [Stop(), BuildTemplate(PARENT, None)]
     return miner, work_of(miner.candidate(candidate(), START))
 
@@ -55,6 +57,22 @@ def placed(pow_hash: int, header: Header | None = None) -> ChainedHeader:
 def test_work_is_the_header_without_its_nonce() -> None:
     _, work = mining()
     assert encode_header(candidate().header) == work.prefix + bytes(8)
+
+
+def test_two_nodes_that_pay_one_account_do_not_hash_the_same() -> None:
+    works = sorted((mining(seed)[1] for seed in range(8)), key=lambda work: work.first_nonce)
+    assert {work.prefix for work in works} == {works[0].prefix}, "one header"
+    for work, following in pairwise(works):
+        assert following.first_nonce - work.first_nonce > 1 << 50, "a thread makes 2^50 hashes in 70,000 years"
+    assert works[-1].first_nonce + works[-1].nonce_count <= 1 << 63, "the upper half is for external workers"
+
+
+def test_all_templates_of_a_miner_begin_at_the_same_nonce() -> None:
+    # A job that comes again with a lower limit goes on where it was: its range must not move.
+    miner, work = mining()
+    lower = work_of(miner.found(work.job_id, bytes(8), GOOD, START))
+    other = replace(candidate(), header=replace(candidate().header, extra=b"more"))
+    assert work_of(miner.candidate(other, START)).first_nonce == lower.first_nonce == work.first_nonce
 
 
 def test_the_best_is_kept_shown_in_time_and_ends_the_search() -> None:
@@ -231,7 +249,7 @@ def test_a_refusal_that_concerns_nothing_under_way_changes_nothing() -> None:
     assert miner.refused(PARENT.id, rival.time) == [], "another's block is ripe"
     miner.halt()
     assert miner.refused(PARENT.id, START) == []
-    assert Miner(DEVNET).refused(PARENT.id, START) == []
+    assert Miner(DEVNET, Random(0)).refused(PARENT.id, START) == []
 
 
 def test_a_rival_that_is_told_again_after_a_refusal_must_be_beaten() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
@@ -91,6 +92,7 @@ async def test_after_an_own_block_that_is_refused_a_template_without_transaction
         clock=world.clock,
         reward_address=address_of(2),
         extra=b"",
+        rng=Random(0),
         found=lambda _block: None,
         work_changed=changed.set,
     )
