@@ -272,10 +272,12 @@ class Miner:
         job = self.job(job_id)
         if job is None:
             return self._shares.count(worker, ShareVerdict.STALE, now), []
-        if not self._shares.is_new(job_id, nonce):
+        if self._shares.knows(job_id, nonce):
             return self._shares.count(worker, ShareVerdict.REPEATED, now), []
-        shown = meets_share(pow_hash)
-        if self._improves(job, pow_hash):
+        shown, improves = meets_share(pow_hash), self._improves(job, pow_hash)
+        if shown or improves:
+            self._shares.remember(job_id, nonce)
+        if improves:
             verdict = self._shares.count(worker, ShareVerdict.BEST, now, shown=shown)
             return verdict, self._take(job, nonce, pow_hash, now)
         return self._shares.count(worker, ShareVerdict.SHARE if shown else ShareVerdict.WEAK, now, shown=shown), []

@@ -15,14 +15,16 @@ RATE_SHARES = 16
 """Last shares of a worker from which its hash rate is estimated: exact to a quarter."""
 
 MAX_WORKERS = 1_024
-"""Workers remembered; the one silent longest is forgotten first."""
+"""Workers remembered; of those without a share, then of all, the one silent longest is forgotten first. Names are free:
+if they alone could push an account out, whoever made up 1,024 of them would wipe what others have earned."""
 
 MAX_WORKER_NAME = 64
 """Longest name of a worker, characters; longer ones are cut."""
 
 MAX_NONCES = 65_536
 """Nonces remembered against repetition while their parent is worked on; the oldest go first. A farm of 1,000 cores
-sends 490 shares a second, 59,000 in a block of 120 s. 250 bytes each."""
+sends 490 shares a second, 59,000 in a block of 120 s. 250 bytes each. Those of weak hashes are not among them: they
+cost nothing, so that they could push out the share that their sender wants to be paid for again."""
 
 
 class ShareVerdict(Enum):
@@ -87,14 +89,11 @@ class ShareBook:
         """Tell whether a nonce was remembered: it need not be hashed again."""
         return (job_id, nonce) in self._nonces
 
-    def is_new(self, job_id: Hash32, nonce: bytes) -> bool:
-        """Tell whether a nonce comes for the first time, and remember it."""
-        if (job_id, nonce) in self._nonces:
-            return False
+    def remember(self, job_id: Hash32, nonce: bytes) -> None:
+        """Remember a nonce that counted for its worker, so that it counts once."""
         self._nonces[job_id, nonce] = None
         if len(self._nonces) > MAX_NONCES:
             self._nonces.popitem(last=False)
-        return True
 
     def count(self, worker: str, verdict: ShareVerdict, now: Millis, *, shown: bool = False) -> ShareVerdict:
         """Enter a verdict on a worker's account and return it; `shown` if the hash meets the share's target."""
@@ -109,7 +108,8 @@ class ShareBook:
             recent=(*old.recent, now)[-RATE_SHARES:] if shown else old.recent,
         )
         if len(self._accounts) > MAX_WORKERS:
-            self._accounts.popitem(last=False)
+            idle = (other for other, account in self._accounts.items() if not account.shares)
+            del self._accounts[next(idle, next(iter(self._accounts)))]
         return verdict
 
     def accounts(self) -> dict[str, WorkerAccount]:

@@ -175,6 +175,18 @@ def test_shares_are_accounted_for() -> None:
     assert (account.shares, account.blocks, account.refused) == (2, 1, 2)
 
 
+def test_a_share_counts_once_however_many_weak_nonces_come_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("consensus.shares.MAX_NONCES", 4)
+    miner, work = mining()
+    share = (1 << (SHARE_LOG_TARGET >> 16)) - 1
+    miner.share("rig", work.job_id, bytes(8), GOOD, START)
+    assert miner.share("rig", work.job_id, b"\xff" * 8, share, START)[0] is ShareVerdict.SHARE
+    for number in range(1, 6):
+        miner.share("rig", work.job_id, number.to_bytes(8, "big"), share + 1, START)
+    assert miner.share("rig", work.job_id, b"\xff" * 8, share, START)[0] is ShareVerdict.REPEATED
+    assert miner.statistics().workers["rig"].shares == 2
+
+
 def test_the_first_hash_for_a_parent_is_the_best_but_no_share() -> None:
     miner, work = mining()
     assert miner.share("rig", work.job_id, bytes(8), POOR, START)[0] is ShareVerdict.BEST

@@ -46,6 +46,26 @@ def test_what_workers_make_grow_is_bounded() -> None:
     book.count("x" * 1_000, ShareVerdict.WEAK, Millis(0))
     assert "x" * MAX_WORKER_NAME in book.accounts()
     for index in range(MAX_NONCES + 1):
-        assert book.is_new(ZERO_HASH, index.to_bytes(8, "big"))
+        book.remember(ZERO_HASH, index.to_bytes(8, "big"))
     assert not book.knows(ZERO_HASH, bytes(8))
     assert book.knows(ZERO_HASH, MAX_NONCES.to_bytes(8, "big"))
+
+
+def test_made_up_names_do_not_wipe_what_others_have_earned() -> None:
+    book = ShareBook()
+    for index in range(3):
+        book.count("honest", ShareVerdict.SHARE, Millis(index), shown=True)
+    for index in range(2 * MAX_WORKERS):
+        book.count(f"made up {index}", ShareVerdict.STALE, Millis(10 + index))
+    assert book.accounts()["honest"].shares == 3
+    assert len(book.accounts()) == MAX_WORKERS
+
+
+def test_of_workers_with_shares_the_one_silent_longest_is_forgotten() -> None:
+    book = ShareBook()
+    for index in range(MAX_WORKERS):
+        book.count(f"rig {index}", ShareVerdict.SHARE, Millis(index), shown=True)
+    book.count("rig 0", ShareVerdict.SHARE, Millis(MAX_WORKERS), shown=True)
+    book.count("new", ShareVerdict.SHARE, Millis(MAX_WORKERS + 1), shown=True)
+    assert {"rig 0", "new"} <= set(book.accounts())
+    assert "rig 1" not in book.accounts()
