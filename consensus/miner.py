@@ -214,7 +214,6 @@ class Miner:
         self._parent, self._draw, self._best, self._stale_since = parent, draw, None, None
         self._refusals, self._retry_at = 0, None
         self._jobs.clear()
-        self._shares.forget_nonces()
         self._template_at = now
         # The threads stop: what they hash is stale, and the template of the new parent takes its time to build.
         return [Stop(), BuildTemplate(parent, draw)]
@@ -224,7 +223,6 @@ class Miner:
         self._move(_Event.HALTED)
         self._parent, self._best, self._retry_at = None, None, None
         self._jobs.clear()
-        self._shares.forget_nonces()
         return [Stop()]
 
     def candidate(self, candidate: Candidate, now: Millis) -> list[MinerEffect]:

@@ -22,8 +22,9 @@ MAX_WORKER_NAME = 64
 """Longest name of a worker, characters; longer ones are cut."""
 
 MAX_NONCES = 65_536
-"""Nonces remembered against repetition while their parent is worked on; the oldest go first. A farm of 1,000 cores
-sends 490 shares a second, 59,000 in a block of 120 s. 250 bytes each. Those of weak hashes are not among them: they
+"""Nonces remembered against repetition; the oldest go first. A farm of 1,000 cores sends 490 shares a second, 59,000 in
+a block of 120 s. 250 bytes each. A new parent is no reason to forget them: after a pause, or when the head goes back,
+the very same header may be mined again. Those of weak hashes are not among them: they
 cost nothing, so that they could push out the share that their sender wants to be paid for again."""
 
 
@@ -80,10 +81,6 @@ class ShareBook:
     def __init__(self) -> None:
         self._accounts: OrderedDict[str, WorkerAccount] = OrderedDict()
         self._nonces: OrderedDict[tuple[Hash32, bytes], None] = OrderedDict()
-
-    def forget_nonces(self) -> None:
-        """Forget all nonces: their jobs are stale, so they cannot be handed in again."""
-        self._nonces.clear()
 
     def knows(self, job_id: Hash32, nonce: bytes) -> bool:
         """Tell whether a nonce was remembered: it need not be hashed again."""

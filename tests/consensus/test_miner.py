@@ -187,6 +187,19 @@ def test_a_share_counts_once_however_many_weak_nonces_come_between(monkeypatch: 
     assert miner.statistics().workers["rig"].shares == 2
 
 
+def test_a_share_counts_once_though_the_same_header_is_mined_again() -> None:
+    miner, work = mining()
+    assert miner.share("rig", work.job_id, bytes(8), BETTER, START)[0] is ShareVerdict.BEST
+    miner.halt()
+    miner.parent(OTHER, None, START)
+    miner.parent(PARENT, None, START)
+    again = work_of(miner.candidate(candidate(), START))
+    assert again.job_id == work.job_id
+    assert miner.refused_share("rig", work.job_id, bytes(8), START) is ShareVerdict.REPEATED
+    assert miner.share("rig", work.job_id, bytes(8), BETTER, START)[0] is ShareVerdict.REPEATED
+    assert miner.statistics().workers["rig"].shares == 1
+
+
 def test_the_first_hash_for_a_parent_is_the_best_but_no_share() -> None:
     miner, work = mining()
     assert miner.share("rig", work.job_id, bytes(8), POOR, START)[0] is ShareVerdict.BEST
