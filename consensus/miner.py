@@ -27,6 +27,11 @@ JOBS_KEPT = 64
 """Headers of the present parent whose nonces are still taken; the oldest goes first. Only the best hash of each counts,
 so a job that is 64 templates old loses nothing that matters."""
 
+PARENTS_KEPT = 4
+"""Parents left for which the own best block is kept; the one left first goes first. A node rests when it loses its last
+link or looks into a heavier branch, and comes back to the same head: seconds of rest must not cost the hashes of
+minutes."""
+
 REFRESH = Millis(5_000)
 """Shortest time between two templates for better transactions: building one costs the node up to 100 ms."""
 
@@ -194,6 +199,8 @@ class Miner:
         self._parent: ChainedHeader | None = None
         self._draw: Draw | None = None
         self._best: _Best | None = None
+        self._left: OrderedDict[Hash32, _Best] = OrderedDict()
+        """Own best block by parent, for parents that were left."""
         self._jobs: OrderedDict[Hash32, Job] = OrderedDict()
         self._template_at = Millis(0)
         self._stale_since: Millis | None = None
@@ -210,19 +217,24 @@ class Miner:
         """Work on the block after `parent` from now on: the head, or the best known unripe block."""
         if self._parent is not None and parent.id == self._parent.id and self._state in _HASHING:
             return []
+        self._leave()
         self._move(_Event.PARENT)
-        self._parent, self._draw, self._best, self._stale_since = parent, draw, None, None
+        self._parent, self._draw, self._stale_since = parent, draw, None
         self._refusals, self._retry_at = 0, None
-        self._jobs.clear()
         self._template_at = now
         # The threads stop: what they hash is stale, and the template of the new parent takes its time to build.
-        return [Stop(), BuildTemplate(parent, draw)]
+        effects: list[MinerEffect] = [Stop(), BuildTemplate(parent, draw)]
+        self._best = self._left.pop(parent.id, None)
+        if self._best is None:
+            return effects
+        self._move(_Event.IMPROVED)
+        return effects + self.tick(now)
 
     def halt(self) -> list[MinerEffect]:
         """Stop mining: the operator asks, or the node is catching up."""
+        self._leave()
         self._move(_Event.HALTED)
-        self._parent, self._best, self._retry_at = None, None, None
-        self._jobs.clear()
+        self._parent, self._retry_at = None, None
         return [Stop()]
 
     def candidate(self, candidate: Candidate, now: Millis) -> list[MinerEffect]:
@@ -377,6 +389,15 @@ class Miner:
             templates=self._templates,
             workers=self._shares.accounts(),
         )
+
+    def _leave(self) -> None:
+        """Drop what belongs to the present parent, but for the own best block, which counts if it comes back."""
+        if self._parent is not None and self._best is not None and self._best.block is not None:
+            self._left[self._parent.id] = self._best
+            if len(self._left) > PARENTS_KEPT:
+                self._left.popitem(last=False)
+        self._best = None
+        self._jobs.clear()
 
     def _template(self, parent: ChainedHeader) -> BuildTemplate:
         """Ask for a template; after a refusal for one without transactions, after two also without a ticket."""

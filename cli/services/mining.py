@@ -48,8 +48,8 @@ def default_threads() -> int:
 def is_behind(params: ChainParams, progress: SyncProgress | None, head: ChainedHeader, now: Millis) -> bool:
     """Tell whether a node should catch up before it mines; `progress` is None when there is no catch-up.
 
-    While the head is new, a peer must show true seals for it. A claim of more work costs nothing, and resting loses the
-    best hash so far: by claiming again and again one neighbour would keep a miner from ever showing a block.
+    While the head is new, a peer must show true seals for it. A claim of more work costs nothing, and who rests neither
+    hashes nor shows a block: by claiming again and again one neighbour would keep a miner from ever winning.
     """
     return progress is not None and (progress.is_proven or head.time + params.gap <= now)
 

@@ -297,6 +297,51 @@ def test_a_halted_miner_rests() -> None:
     assert miner.current_job() is None
 
 
+@pytest.mark.parametrize("meanwhile", ["rest", "other head", "both"])
+def test_what_was_found_is_shown_after_a_pause_or_when_the_head_goes_back(meanwhile: str) -> None:
+    miner, work = mining()
+    miner.found(work.job_id, bytes(8), BETTER, START)
+    if meanwhile != "other head":
+        miner.halt()
+    if meanwhile != "rest":
+        miner.parent(OTHER, None, START)
+    assert miner.parent(PARENT, None, START) == [Stop(), BuildTemplate(PARENT, None)]
+    time = placed(BETTER).time
+    assert miner.deadline() == time - pre_relay(DEVNET)
+    work = work_of(miner.candidate(candidate(), START))
+    assert work.limit == BETTER - 1
+    assert miner.found(work.job_id, bytes(8), GOOD, START) == []
+    (found,) = miner.tick(Millis(time - pre_relay(DEVNET)))
+    assert isinstance(found, Found)
+    assert found.block.sealed.pow == BETTER
+
+
+def test_what_became_ripe_in_a_pause_is_shown_at_its_end() -> None:
+    miner, work = mining()
+    miner.found(work.job_id, bytes(8), GOOD, START)
+    time = placed(GOOD).time
+    miner.halt()
+    assert miner.tick(time) == []
+    effects = miner.parent(PARENT, None, Millis(time + 1))
+    assert [effect.time for effect in effects if isinstance(effect, Found)] == [time]
+    assert (effects[-1], miner.statistics().state) == (Stop(), MinerState.DONE)
+
+
+def test_a_block_that_was_refused_or_beaten_does_not_come_back() -> None:
+    miner, work = mining()
+    miner.found(work.job_id, bytes(8), GOOD, START)
+    miner.refused(PARENT.id, START)
+    miner.halt()
+    miner.parent(PARENT, None, START)
+    assert miner.statistics().best_time is None
+    work = work_of(miner.candidate(candidate(), START))
+    miner.found(work.job_id, bytes(8), GOOD, START)
+    miner.rival(placed(BETTER), START)
+    miner.halt()
+    miner.parent(PARENT, None, START)
+    assert miner.statistics().best_time is None, "the caller tells of the rivals again"
+
+
 def test_the_hash_rate_is_that_of_the_last_minute() -> None:
     miner, _ = mining()
     miner.hashed(0, Millis(0))
