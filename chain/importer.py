@@ -122,7 +122,7 @@ class Importer:
 
     def ripen(self, now: Millis) -> ImportResult:
         """Adopt what has become ripe. Its blocks are executed and stored already, so this is one small batch."""
-        self._advance_clock(now)
+        self._set_clock(now)
         before = self.head()
         self._settle(None)
         return self._result(None, before)
@@ -132,7 +132,7 @@ class Importer:
 
         Raises `InvalidBlock` when it breaks a rule, then nothing has changed; and `StorageError`.
         """
-        self._advance_clock(now)
+        self._set_clock(now)
         before = self.head()
         status = self._take(block)
         if status is ImportStatus.ORPHAN:
@@ -144,9 +144,10 @@ class Importer:
         connected, rejected = self._connect(block_id)
         return self._result(self._status_of(block_id), before, connected, rejected)
 
-    def _advance_clock(self, now: Millis) -> None:
-        # A block once ripe stays ripe, also when the mesh clock is set back a little.
-        self._now = max(self._now, now)
+    def _set_clock(self, now: Millis) -> None:
+        # Also back: until the time is agreed on, the mesh clock is this machine's and may be hours ahead. A block once
+        # ripe stays ripe all the same, since `Branches` never makes one unripe.
+        self._now = now
 
     def _take(self, block: VerifiedBlock) -> ImportStatus:
         """Judge, store and, if it leads, adopt one block."""

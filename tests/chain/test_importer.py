@@ -103,6 +103,32 @@ def test_of_unripe_siblings_the_best_two_are_kept(node: Node) -> None:
     assert node.importer.head() == best[0]
 
 
+def test_a_clock_that_is_set_back_makes_no_later_block_ripe_early(node: Node) -> None:
+    # Until the time is agreed on, the mesh clock is this machine's and may be an hour ahead.
+    first = node.forge.block(node.forge.root)
+    head = node.forge.chained(first)
+    assert node.take(first, now=head.time + 3_600_000).status is ImportStatus.ADOPTED
+    child = node.forge.block(head)
+    time = node.forge.chained(child).time
+    assert node.take(child, now=time - 1).status is ImportStatus.UNRIPE
+    assert node.importer.head() == head, "what was ripe stays ripe"
+    assert node.importer.deadline() == time
+    node.importer.ripen(time)
+    assert node.importer.head() == node.forge.chained(child)
+
+
+def test_a_block_that_was_adopted_early_stays_when_the_clock_is_set_back(node: Node) -> None:
+    first = node.forge.block(node.forge.root)
+    head = node.forge.chained(first)
+    node.take(first, now=head.time)
+    node.importer.ripen(Millis(head.time - 500))
+    assert node.importer.head() == head
+    better = node.forge.block(node.forge.root, interval=INTERVAL - 100)
+    assert node.take(better, now=head.time - 400).status is ImportStatus.UNRIPE
+    node.importer.ripen(node.forge.chained(better).time)
+    assert node.importer.head() == node.forge.chained(better)
+
+
 def test_children_of_unripe_blocks_ripen_in_their_turn(node: Node) -> None:
     blocks = node.forge.run(node.forge.root, 3)
     now = GENESIS.chained.time
