@@ -34,6 +34,7 @@ from chain.staking import system_account
 from chain.staking_registry import SYSTEM_ADDRESS, Registry
 from chain.staking_snapshot import snapshot
 from chain.state import NO_ACCOUNT, State
+from chain.transaction import TX_GAS
 from chain.trie_nodes import EMPTY_ROOT
 
 NETWORKS = ("mainnet", "testnet", "devnet")
@@ -46,6 +47,12 @@ _NO_SEAL = (1 << 256) - 1
 """The worst hash there is: what block 0, which nobody mined, claims."""
 _TOTAL_MAX = 1 << 120
 """Allocations stay far below what a stake's 128 bits hold, with room for all that is ever issued."""
+_ISSUED_MAX = 1 << 127
+"""All that is ever issued stays below, whoever stakes it: at most (1 + 5/8) S(1) a block, and as much as two halving
+intervals of S(1) in all."""
+_TRANSACTIONS_MAX = (1 << 16) - 1
+"""What the array of a body counts in `execution.BODY_HEAD_BYTES`, and within `receipt.MAX_RECEIPTS`: with more, a
+template would be longer than it counts, and be refused."""
 
 _HEXADECIMAL = re.compile(r"0x([0-9a-fA-F]{2})*")
 _UNITS = {"wei": Wei(1), "gwei": GWEI, "MND": COIN}
@@ -311,8 +318,14 @@ def _check_together(params: ChainParams, where: str) -> None:
         wrong = "ripening.max_counted_interval is under ripening.block_time"
     elif params.unbonding_blocks < 4 * params.epoch_length:
         wrong = "stake.unbonding_blocks is under 4 stake.epoch_length: a stake would count after it was paid back"
+    elif params.gap < params.min_interval:
+        wrong = "ripening.gap is under ripening.min_interval: a stamped block would be ripe before any other"
     elif params.gas_limit < params.base_fee_elasticity:
         wrong = "blocks.gas_limit is under blocks.base_fee_elasticity"
+    elif params.gas_limit // TX_GAS > _TRANSACTIONS_MAX:
+        wrong = f"blocks.gas_limit lets over {_TRANSACTIONS_MAX} transactions into a block"
+    elif 4 * params.subsidy * params.halving_interval >= _ISSUED_MAX:
+        wrong = "issue.subsidy and issue.halving_interval issue 2^127 wei or more: a stake would pass its 128 bits"
     if wrong is not None:
         raise ConfigError(f"genesis {where}: {wrong}")
 

@@ -163,6 +163,10 @@ def _with(section: str, name: str, value: object) -> Document:
     return document
 
 
+_ISSUES_TOO_MUCH = _with("issue", "subsidy", "100000000000000 MND")
+_ISSUES_TOO_MUCH["issue"]["halving_interval"] = 1 << 40  # each alone is in range
+
+
 @pytest.mark.parametrize(
     ("message", "document"),
     [
@@ -185,6 +189,9 @@ def _with(section: str, name: str, value: object) -> Document:
         (r"stake\.unbonding_blocks is under", _with("stake", "unbonding_blocks", 19)),
         (r"ripening\.min_interval is over", _with("ripening", "min_interval", 12_001)),
         (r"ripening\.max_counted_interval is under", _with("ripening", "max_counted_interval", 11_999)),
+        (r"ripening\.gap is under", _with("ripening", "gap", 5_999)),
+        (r"blocks\.gas_limit lets over 65535", _with("blocks", "gas_limit", 65_536 * 21_000)),
+        (r"issue\.subsidy and issue\.halving_interval", _ISSUES_TOO_MUCH),
         (r"section \[allocations\] is missing", {k: v for k, v in _document().items() if k != "allocations"}),
         (r"section \[issue\] is missing", {k: v for k, v in _document().items() if k != "issue"}),
     ],
