@@ -1,11 +1,11 @@
 from chain.block import Block, ChainedHeader, SealedHeader, encode_header
 from chain.execution import verify_block
-from chain.primitives.units import Address, Hash32
+from chain.primitives.units import Address, Hash32, Wei
 from chain.state import State
 from consensus.miner import Candidate
 from consensus.rules import ConsensusRules
 from consensus.seal import seal_hash
-from consensus.template import build_candidate
+from consensus.template import MISSES_MAX, build_candidate
 from tests.consensus.networks import epoch_stake
 from tests.helpers.networks import payment, small_genesis
 
@@ -58,3 +58,23 @@ def test_what_cannot_be_executed_is_left_out_with_all_that_follows_by_nonce() ->
     assert [tx.hash for tx in made.transactions] == [signed.tx.hash for signed in good]
     block, _ = sealed(made)
     verify_block(state(), PARENT.header, block.sealed, good, GENESIS.params)
+
+
+def test_transactions_that_ask_for_a_whole_block_do_not_keep_the_others_out() -> None:
+    # Plain payments use 21,000 gas whatever they ask for, so that each of these costs its sender next to nothing.
+    limit = GENESIS.params.gas_limit
+    greedy = [payment(GENESIS, number, 0, gas=limit) for number in range(10, 10 + MISSES_MAX + 2)]
+    others = [payment(GENESIS, 0, 0), payment(GENESIS, 1, 0)]
+    rich = state()
+    for signed in greedy:
+        rich.set_balance(signed.sender, Wei(limit * signed.tx.max_fee + signed.tx.value))
+    made = build_candidate(
+        GENESIS.params,
+        parent=PARENT,
+        state=rich,
+        stake=STAKE,
+        draw=None,
+        pending=[*greedy, *others],
+        miner=MINER,
+    )
+    assert [tx.hash for tx in made.transactions] == [signed.tx.hash for signed in (greedy[0], *others)]
