@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from itertools import islice
 from random import Random
 
 from chain.block import Block, ChainedHeader
@@ -25,7 +24,7 @@ from consensus.hashing import Solution
 from consensus.miner import BuildTemplate, Candidate, Found, Miner, MinerEffect, MinerStatistics, SetWork, Stop
 from consensus.seal import seal_hash
 from consensus.shares import ShareVerdict
-from consensus.template import build_candidate
+from consensus.template import build_candidate, shortlist
 from consensus.ticket import Draw
 
 log = logging.getLogger("mining")
@@ -237,7 +236,7 @@ class MiningService:
         parent, draw = wish.parent, wish.draw
         base_fee = next_base_fee(parent.header, self._params)
         most = TEMPLATE_TRANSACTIONS if wish.with_transactions else 0
-        pending = tuple(islice(self._pool.pending(base_fee), most))
+        pending = shortlist(self._pool.pending(base_fee), self._params, most=most)
 
         def job() -> Candidate:
             return build_candidate(

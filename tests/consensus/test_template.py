@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 from chain.block import Block, ChainedHeader, SealedHeader, encode_header
 from chain.execution import verify_block
-from chain.primitives.units import Address, Hash32, Wei
+from chain.primitives.units import Address, Gas, Hash32, Wei
 from chain.state import State
+from chain.transaction import TX_GAS
 from consensus.miner import Candidate
 from consensus.rules import ConsensusRules
 from consensus.seal import seal_hash
-from consensus.template import MISSES_MAX, build_candidate
+from consensus.template import MISSES_MAX, build_candidate, shortlist
 from tests.consensus.networks import epoch_stake
 from tests.helpers.networks import payment, small_genesis
 
@@ -78,3 +81,18 @@ def test_transactions_that_ask_for_a_whole_block_do_not_keep_the_others_out() ->
         miner=MINER,
     )
     assert [tx.hash for tx in made.transactions] == [signed.tx.hash for signed in (greedy[0], *others)]
+
+
+def test_the_shortlist_passes_over_what_cannot_fit_whatever_it_bids() -> None:
+    limit = GENESIS.params.gas_limit
+    greedy = [payment(GENESIS, number, nonce, gas=limit) for number in range(10, 14) for nonce in range(3)]
+    others = [payment(GENESIS, 0, 0), payment(GENESIS, 1, 0), payment(GENESIS, 2, 0)]
+    assert shortlist(iter([*greedy, *others]), GENESIS.params, most=3) == (greedy[0], *others[:2])
+    assert shortlist(iter(others), GENESIS.params, most=0) == ()
+
+
+def test_the_shortlist_is_read_no_further_than_a_full_block() -> None:
+    params = replace(GENESIS.params, gas_limit=Gas(3 * TX_GAS + 100))
+    pending = (payment(GENESIS, number % 4, number // 4) for number in range(8))
+    assert len(shortlist(pending, params, most=8)) == 3
+    assert len(list(pending)) >= 4
