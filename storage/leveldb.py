@@ -5,14 +5,19 @@ and a loss of power with it. The price of `durable` is one fdatasync: bench/stor
 """
 
 import fcntl
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import plyvel
 
 from chain.primitives.errors import StorageError
+from storage.level_log import blank_damage, logs_are_only_torn
+
+log = logging.getLogger("storage")
 
 BLOCK_CACHE_BYTES = 16 << 20
 """LevelDB's cache of uncompressed blocks. Our own caches sit above it; a Raspberry Pi has room for this."""
@@ -52,6 +57,8 @@ class LevelStore:
     def __init__(self, database: _Database, path: Path) -> None:
         self._database = database
         self._path = path
+        self._writing = Lock()
+        self._failed = ""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if there is none."""
@@ -61,16 +68,26 @@ class LevelStore:
             raise explain(self._path, error) from None
 
     def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = (), *, durable: bool) -> None:
-        """Carry out all deletes, then all puts, as one atomic batch; `durable` waits for the disk."""
-        try:
-            batch = self._database.write_batch(sync=durable)
-            for key in deletes:
-                batch.delete(key)
-            for key, value in puts.items():
-                batch.put(key, value)
-            batch.write()
-        except (plyvel.Error, RuntimeError) as error:
-            raise explain(self._path, error) from None
+        """Carry out all deletes, then all puts, as one atomic batch; `durable` waits for the disk.
+
+        After a write that failed none is taken until the database is opened again: part of it may stand in the log, and
+        what LevelDB would write behind that, and call durable, cannot be read again.
+        """
+        # One at a time: else LevelDB might carry out one that waits before we know that the one before it has failed.
+        with self._writing:
+            if self._failed:
+                raise StorageError(self._failed)
+            try:
+                batch = self._database.write_batch(sync=durable)
+                for key in deletes:
+                    batch.delete(key)
+                for key, value in puts.items():
+                    batch.put(key, value)
+                batch.write()
+            except (plyvel.Error, RuntimeError) as error:
+                told = explain(self._path, error)
+                self._failed = str(told)
+                raise told from None
 
     def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs whose key begins with `prefix`, in the order of keys, as they stand now."""
@@ -93,6 +110,7 @@ class LevelStore:
             self._database.compact_range(start=b"\x00", stop=b"\xff")
         except (plyvel.Error, RuntimeError) as error:
             raise explain(self._path, error) from None
+        self.write({}, durable=True)  # LevelDB tells of a compaction that failed only whoever writes next
 
     def close(self) -> None:
         """Release the directory's lock."""
@@ -106,17 +124,31 @@ def open_level(path: Path) -> LevelStore:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        database: _Database = plyvel.DB(
-            str(path),
-            create_if_missing=True,
-            lru_cache_size=BLOCK_CACHE_BYTES,
-            write_buffer_size=WRITE_BUFFER_BYTES,
-            bloom_filter_bits=BLOOM_BITS,
-            max_open_files=MAX_OPEN_FILES,
-        )
+        try:
+            database = _open(path, paranoid=True)
+        except plyvel.CorruptionError:
+            if not logs_are_only_torn(path):
+                raise
+            log.warning("the last write to the database in %s was cut short: what was not acknowledged is gone", path)
+            _open(path, paranoid=False).close()  # takes what is whole from the logs
+            database = _open(path, paranoid=True)
     except (plyvel.Error, OSError) as error:
         raise explain(path, error) from None
     return LevelStore(database, path)
+
+
+def _open(path: Path, *, paranoid: bool) -> _Database:
+    """Open a database; `paranoid` refuses damaged logs, and compacts no damaged block into one with a true checksum."""
+    database: _Database = plyvel.DB(
+        str(path),
+        create_if_missing=True,
+        paranoid_checks=paranoid,
+        lru_cache_size=BLOCK_CACHE_BYTES,
+        write_buffer_size=WRITE_BUFFER_BYTES,
+        bloom_filter_bits=BLOOM_BITS,
+        max_open_files=MAX_OPEN_FILES,
+    )
+    return database
 
 
 @contextmanager
@@ -146,7 +178,9 @@ def repair_level(path: Path) -> None:
     if not path.is_dir():
         raise StorageError(f"there is no database in {path}")
     try:
-        plyvel.repair_db(str(path))
+        with hold_level(path):
+            blank_damage(path)
+        plyvel.repair_db(str(path), paranoid_checks=True)  # else it keeps tables with blocks that cannot be read
     except (plyvel.Error, OSError) as error:
         raise explain(path, error) from None
 
