@@ -6,6 +6,7 @@ and a loss of power with it. The price of `durable` is one fdatasync: bench/stor
 
 import fcntl
 import logging
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,10 @@ BLOOM_BITS = 10
 
 LOCK_FILE = "LOCK"
 """The file that whoever has the database open holds a lock on."""
+
+REPAIR_FILE = "REPAIR"
+"""Stands in the directory while a repair is under way. LevelDB's part moves logs away before it has written the list of
+the tables it made of them, and deletes the tables when it is opened in between; ours cuts the chain in many batches."""
 
 MAX_OPEN_FILES = 256
 """Tables kept open, 2 MiB each; well below the usual limit of 1024 descriptors, which links need too."""
@@ -117,13 +122,18 @@ class LevelStore:
         self._database.close()
 
 
-def open_level(path: Path) -> LevelStore:
-    """Open the database in a directory, made if it is not there.
+def open_level(path: Path, *, repairing: bool = False) -> LevelStore:
+    """Open the database in a directory, made if it is not there; `repairing` is for the repair itself.
 
-    Raises `StorageError` when another process has it open, it is damaged, the disk is full or it may not be written.
+    Raises `StorageError` when another process has it open, it is damaged, its repair was cut short, the disk is full or
+    it may not be written.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if not repairing and (path / REPAIR_FILE).exists():
+            raise StorageError(
+                f"the repair of the database in {path} was cut short: run `mappemonde db repair` again before anything"
+            )
         try:
             database = _open(path, paranoid=True)
         except plyvel.CorruptionError:
@@ -168,6 +178,31 @@ def hold_level(path: Path) -> Iterator[None]:
         except OSError as error:
             raise explain(path, error) from None
         yield
+
+
+@contextmanager
+def mark_repair(path: Path) -> Iterator[None]:
+    """Let a database be opened for its repair alone until this has ended well. Raises `StorageError`."""
+    if not path.is_dir():
+        raise StorageError(f"there is no database in {path}")
+    mark = path / REPAIR_FILE
+    try:
+        with hold_level(path), mark.open("wb") as stream:  # the mark would keep a node that runs from its next start
+            os.fsync(stream.fileno())
+            _sync_directory(path)
+        yield
+        mark.unlink()
+        _sync_directory(path)
+    except OSError as error:
+        raise explain(path, error) from None
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def repair_level(path: Path) -> None:

@@ -21,7 +21,7 @@ from chain.trie_nodes import EMPTY_ROOT, Branch, Extension, Link, decode_node
 from storage import keys
 from storage.chain_store import ChainStore
 from storage.kv import KeyValueStore
-from storage.leveldb import open_level, repair_level
+from storage.leveldb import mark_repair, open_level, repair_level
 from storage.migrations import claim
 from storage.state_marks import StateMarks
 
@@ -54,12 +54,13 @@ def repair(path: Path, genesis_id: Hash32, params: ChainParams) -> Repaired:
 
     Raises `StorageError` when it is in use, belongs to another network, or nothing of the chain can be saved.
     """
-    repair_level(path)
-    store = open_level(path)
-    try:
-        return salvage(store, genesis_id, params)
-    finally:
-        store.close()
+    with mark_repair(path):
+        repair_level(path)
+        store = open_level(path, repairing=True)
+        try:
+            return salvage(store, genesis_id, params)
+        finally:
+            store.close()
 
 
 def salvage(store: KeyValueStore, genesis_id: Hash32, params: ChainParams) -> Repaired:
@@ -172,7 +173,7 @@ def _cut(store: KeyValueStore, chain: ChainStore, height: int, floor: int) -> in
     ]
     doomed += [key for key, block_id in store.iterate(keys.CANONICAL.prefix) if Hash32(block_id) not in kept]
     doomed += [key for key, place in store.iterate(keys.TRANSACTIONS.prefix) if Hash32(place[:32]) not in kept]
-    # The head first: a repair that is cut short leaves a head whose blocks are all there.
+    # The head first: a repair that is cut short, which is to be finished, finds a head whose blocks are all there.
     puts: dict[bytes, bytes] = {keys.META_HEAD: head_id}
     if floor:
         puts[keys.META_STATE_FLOOR] = floor.to_bytes(keys.HEIGHT_BYTES, "big")

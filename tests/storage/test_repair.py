@@ -1,6 +1,9 @@
 """A damaged database is cut back to its last whole block, and the node goes on from there."""
 
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -14,9 +17,10 @@ from chain.staking_registry import SYSTEM_ADDRESS
 from chain.state import State
 from chain.verified import VerifiedBlock
 from storage import keys
+from storage import repair as repairing
 from storage.chain_store import ChainStore
 from storage.kv import KeyValueStore
-from storage.leveldb import open_level
+from storage.leveldb import LevelStore, open_level
 from storage.memory import MemoryStore
 from storage.migrations import claim
 from storage.repair import Repaired, repair, salvage
@@ -174,3 +178,68 @@ def test_a_leveldb_directory_is_repaired_in_place(tmp_path: Path) -> None:
     again = open_level(tmp_path)
     _check_goes_on(again, HEIGHT)
     again.close()
+
+
+@pytest.mark.slow
+def test_a_repair_of_what_a_node_uses_leaves_no_mark(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from storage.leveldb import open_level\n"
+        "store = open_level(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read(); store.close()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(StorageError, match="in use by another process"):
+            repair(tmp_path, GENESIS.chained.id, PARAMS)
+        other.stdin.close()
+        assert other.wait(timeout=20) == 0
+    open_level(tmp_path).close()
+
+
+@pytest.mark.slow
+def test_a_repair_that_is_cut_short_is_to_be_finished_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped before LevelDB's part, after it, and before each write of ours: nothing runs on what it leaves."""
+    monkeypatch.setattr(repairing, "BATCH", 20)
+    for writes in range(100):
+        path = tmp_path / str(writes)
+        store = open_level(path)
+        _fill(store)
+        store.write({}, [_block_key(keys.BODIES, 4)], durable=True)
+        store.close()
+        steps = count(1)
+
+        def step(steps: Iterator[int] = steps, last: int = writes) -> None:
+            if next(steps) > last:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            _before(patched, repairing, "repair_level", step)
+            _before(patched, LevelStore, "write", step)
+            try:
+                repair(path, GENESIS.chained.id, PARAMS)
+                break
+            except KeyboardInterrupt:
+                pass
+        with pytest.raises(StorageError, match=r"repair .* was cut short: run `mappemonde db repair` again"):
+            open_level(path)
+        assert repair(path, GENESIS.chained.id, PARAMS).head_height == 3
+        store = open_level(path)
+        _check_goes_on(store, 3)
+        store.close()
+    assert writes > 5
+    store = open_level(path)
+    _check_goes_on(store, 3)
+    store.close()
+
+
+def _before(patched: pytest.MonkeyPatch, owner: object, name: str, step: Callable[[], None]) -> None:
+    original: Callable[..., None] = getattr(owner, name)
+
+    def stepping(*args: object, **kwargs: object) -> None:
+        step()
+        original(*args, **kwargs)
+
+    patched.setattr(owner, name, stepping)
