@@ -7,10 +7,11 @@ and a loss of power with it. The price of `durable` is one fdatasync: bench/stor
 import fcntl
 import logging
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Protocol
 
 import plyvel
@@ -35,6 +36,9 @@ LOCK_FILE = "LOCK"
 REPAIR_FILE = "REPAIR"
 """Stands in the directory while a repair is under way. LevelDB's part moves logs away before it has written the list of
 the tables it made of them, and deletes the tables when it is opened in between; ours cuts the chain in many batches."""
+
+CLOSE_POLL_SECONDS = 0.001
+"""How often closing looks whether all reads have ended: one takes micro- to milliseconds."""
 
 MAX_OPEN_FILES = 256
 """Tables kept open, 2 MiB each; well below the usual limit of 1024 descriptors, which links need too."""
@@ -64,13 +68,21 @@ class LevelStore:
         self._path = path
         self._writing = Lock()
         self._failed = ""
+        self._closed = False
+        self._readers: set[int] = set()
+        """Threads inside LevelDB. Adding, discarding and asking are atomic: cheaper than a lock on each read."""
 
     def get(self, key: bytes) -> bytes | None:
         """Return the value of a key, None if there is none."""
+        reader = get_ident()
+        self._readers.add(reader)
         try:
+            self._check_open()
             return self._database.get(key, verify_checksums=True)  # a flipped bit is an error, not a value
         except (plyvel.Error, RuntimeError) as error:
             raise explain(self._path, error) from None
+        finally:
+            self._readers.discard(reader)
 
     def write(self, puts: Mapping[bytes, bytes], deletes: Collection[bytes] = (), *, durable: bool) -> None:
         """Carry out all deletes, then all puts, as one atomic batch; `durable` waits for the disk.
@@ -83,6 +95,7 @@ class LevelStore:
             if self._failed:
                 raise StorageError(self._failed)
             try:
+                self._check_open()
                 batch = self._database.write_batch(sync=durable)
                 for key in deletes:
                     batch.delete(key)
@@ -96,17 +109,31 @@ class LevelStore:
 
     def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Yield the pairs whose key begins with `prefix`, in the order of keys, as they stand now."""
+        reader = get_ident()
+        self._readers.add(reader)
         try:
+            self._check_open()
             # The iterator takes its snapshot here, not at the first `next`.
             return self._walk(self._database.iterator(prefix=prefix, verify_checksums=True))
         except (plyvel.Error, RuntimeError) as error:
             raise explain(self._path, error) from None
+        finally:
+            self._readers.discard(reader)
 
     def _walk(self, pairs: Iterator[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
-        try:
-            yield from pairs
-        except (plyvel.Error, RuntimeError) as error:
-            raise explain(self._path, error) from None
+        while True:
+            reader = get_ident()
+            self._readers.add(reader)
+            try:
+                self._check_open()
+                pair = next(pairs, None)
+            except (plyvel.Error, RuntimeError) as error:
+                raise explain(self._path, error) from None
+            finally:
+                self._readers.discard(reader)
+            if pair is None:
+                return
+            yield pair
 
     def compact(self) -> None:
         """Rewrite all tables without what was deleted or replaced; takes as much free disk as the largest of them."""
@@ -118,8 +145,19 @@ class LevelStore:
         self.write({}, durable=True)  # LevelDB tells of a compaction that failed only whoever writes next
 
     def close(self) -> None:
-        """Release the directory's lock."""
-        self._database.close()
+        """Release the directory's lock, once the calls that other threads are in have ended; further ones are refused.
+
+        plyvel frees the database at once, and who still reads it would take the process down.
+        """
+        self._closed = True
+        while self._readers:
+            time.sleep(CLOSE_POLL_SECONDS)
+        with self._writing:
+            self._database.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("closed")  # what plyvel raises; `explain` names the directory
 
 
 def open_level(path: Path, *, repairing: bool = False) -> LevelStore:

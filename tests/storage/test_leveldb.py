@@ -134,3 +134,34 @@ def test_compacting_gives_the_space_of_what_was_deleted_back(tmp_path: Path) -> 
     store.close()
     left = sum(file.stat().st_size for file in tmp_path.iterdir())
     assert left < 400_000, "1,000 of 5,000 entries with 233 bytes stay"
+
+
+@pytest.mark.slow
+def test_closing_waits_for_readers_in_other_threads_and_stops_them(tmp_path: Path) -> None:
+    """In a process of its own: reading what LevelDB has let go of would kill it."""
+    script = (
+        "import os, sys, threading; from pathlib import Path\n"
+        "from chain.primitives.errors import StorageError; from storage.leveldb import open_level\n"
+        "store = open_level(Path(sys.argv[1]))\n"
+        "store.write({b'k%05d' % number: os.urandom(200) for number in range(5_000)}, durable=False)\n"
+        "store.close(); ended = []\n"
+        "def read(store, begun):\n"
+        "    try:\n"
+        "        while True:\n"
+        "            for key, _ in store.iterate(b'k'):\n"
+        "                store.get(key); begun.set()\n"
+        "    except StorageError as error: ended.append(str(error))\n"
+        "for _ in range(10):\n"
+        "    store = open_level(Path(sys.argv[1]))\n"
+        "    begun = [threading.Event() for _ in range(4)]\n"
+        "    readers = [threading.Thread(target=read, args=(store, event)) for event in begun]\n"
+        "    for reader in readers: reader.start()\n"
+        "    for event in begun: event.wait()\n"
+        "    store.close()\n"
+        "    for reader in readers: reader.join()\n"
+        "assert len(ended) == 40 and all('is closed' in text for text in ended), ended\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
