@@ -1,4 +1,4 @@
-"""Which new blocks are worth an Argon2id and a relay: those that beat what is known (rule 10).
+"""Which new blocks are worth an Argon2id, a relay and their place on the disk: those that beat what is known (rule 10).
 
 Only blocks that were imported are to be beaten. A true seal without its body bars nobody: its author may withhold it,
 and if it kept the next best block out, one good hash would stop the chain.
@@ -52,12 +52,18 @@ class Contest:
         self._recent.pop(block_id, None)
 
     def is_worth(self, chained: ChainedHeader) -> bool:
-        """Tell whether a claim beats the best whole sibling, or its branch outweighs all that is whole."""
+        """Tell whether a claim beats the best whole sibling, or its branch outweighs all that is whole.
+
+        To beat its siblings helps a block as long as its branch is less than a block behind: else the first block on
+        any side block would have none to beat, and one good block could carry a tree of those that cost a few hashes.
+        A branch that comes up from further behind is fetched whole by catch-up, when it outweighs ours.
+        """
+        head = self._source.head()
         siblings = self._siblings(chained.header.parent_id)
         if all((chained.time, chained.sealed.pow) < (known.time, known.pow) for known in siblings):
-            return True
+            return chained.total_work + head.work > head.total_work
         heaviest = max((known.total_work for known in self._recent.values() if known.is_whole), default=0)
-        return chained.total_work > max(heaviest, self._source.head().total_work)
+        return chained.total_work > max(heaviest, head.total_work)
 
     def is_best(self, block_id: Hash32) -> bool:
         """Tell whether no whole sibling of a block in the contest is better; a block that was forgotten is not."""

@@ -8,8 +8,8 @@ from chain.exchange.compact import encode_compact, make_compact
 from chain.exchange.effects import Judgement
 from chain.exchange.topics import Topic
 from chain.primitives.units import Millis
-from tests.helpers.exchange_chain import GENESIS, next_block, seal_of
-from tests.helpers.exchange_world import Node, World, small
+from tests.helpers.exchange_chain import GENESIS, grow, next_block, seal_of
+from tests.helpers.exchange_world import POLICY, Node, World, small
 
 IDS = 4
 """Identities of the attacker: each cost him 2^18 hashes on mainnet (DESIGN 3.1)."""
@@ -95,3 +95,44 @@ def test_headers_far_in_the_future_cost_no_hash_and_no_link() -> None:
     assert small(node).rules.seals_checked == 0
     assert not world.faults
     assert {verdict.judgement for verdict in node.verdicts.values()} == {Judgement.IGNORE}
+
+
+def test_side_branches_far_behind_are_not_stored_block_by_block() -> None:
+    """One good block on an old one must not give its author a tree of poor ones, each the first of its parent."""
+    world, node, honest, attackers = under_attack(6)
+    grow(small(node), 20)
+    first = small(node).chained(small(node).canonical_id(1) or GENESIS.id)
+    assert first is not None
+    better = next(block for block in siblings(10_000) if block.sealed.pow < first.sealed.pow)
+    send(node, attackers[0], better.sealed)
+    world.run(1_000)
+    before = len(node.imports)
+    parent = small(node).rules.chain(better.sealed, GENESIS)
+    for number in range(15):
+        block = next_block(parent, nonce=number)
+        send(node, attackers[number % IDS], block.sealed)
+        world.run(1_000)
+        parent = small(node).rules.chain(block.sealed, parent)
+    assert len(node.imports) - before == 0
+    assert not world.faults
+    block = next_block(node.head)
+    world.now = small(node).rules.chain(block.sealed, node.head).time
+    send(node, honest, block.sealed)
+    world.run(1_000)
+    assert node.head.id == header_id(block.sealed.header)
+
+
+def test_poor_siblings_that_come_long_before_their_time_are_not_stored() -> None:
+    """Sent worst first, each of them beats the ones before; their author makes them with a handful of hashes each."""
+    world, node, honest, attackers = under_attack(7)
+    world.now = Millis(GENESIS.time - 30_000)
+    for block in sorted(siblings(HEADERS), key=lambda block: -block.sealed.pow):
+        send(node, attackers[0], block.sealed)
+        world.run(100)
+    assert not node.imports
+    assert not world.faults
+    good = next_block(GENESIS, nonce=10**6)
+    world.now = Millis(small(node).rules.chain(good.sealed, GENESIS).time - POLICY.pre_relay)
+    send(node, honest, good.sealed)
+    world.run(20_000)
+    assert node.head.id == header_id(good.sealed.header)
