@@ -31,6 +31,7 @@ class Neighbour:
         "status",
         "status_tag",
         "transactions",
+        "turns",
     )
 
     def __init__(self, peer: PeerId, policy: ExchangePolicy, now: Millis, *, features: int) -> None:
@@ -46,6 +47,8 @@ class Neighbour:
         self.next_status = now
         self.rests_until = now
         """Catch-up does not ask it before: it was busy, slow, or did not have what it claimed."""
+        self.turns = 0
+        """How often catch-up has followed what it claims, or could have: who has had fewer turns comes first."""
         self.checks = TokenBucket(policy.seal_checks_per_minute, now, burst=SEAL_BURST * 60)
         """In sixtieths of a check."""
         self.transactions = TokenBucket(policy.max_transactions_per_second, now)
@@ -72,7 +75,9 @@ class Neighbours:
 
     def add(self, peer: PeerId, now: Millis, *, features: int) -> None:
         """Take note of a new neighbour; `tick` asks it for its status."""
-        self._all[peer] = Neighbour(peer, self._policy, now, features=features)
+        neighbour = Neighbour(peer, self._policy, now, features=features)
+        neighbour.turns = max((other.turns for other in self._all.values()), default=0)  # it may have left to be new
+        self._all[peer] = neighbour
 
     def remove(self, peer: PeerId) -> None:
         """Forget a neighbour; its open questions are the caller's to close."""

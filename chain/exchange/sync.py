@@ -157,10 +157,15 @@ class Sync:
         ahead = [neighbour for neighbour in self._ahead() if neighbour.rests_until <= now]
         if not ahead or len(self._importing) >= IMPORTS_MAX:
             return self._report(now)
+        # In turns: a claim costs nothing, and who claims most could lead a newcomer, whose head weighs little, along
+        # one light branch after the other.
+        fewest = min(neighbour.turns for neighbour in ahead)
+        ahead = [neighbour for neighbour in ahead if neighbour.turns == fewest]
         most = max(neighbour.status.total_work for neighbour in ahead if neighbour.status is not None)
         chosen = self._rng.choice([item for item in ahead if item.status and item.status.total_work == most])
         if chosen.status is None or not self._asks.has_room(chosen.peer):
             return []
+        chosen.turns += 1
         self._go(SyncEvent.CHOSEN)
         if self._progress is None:
             self._progress = Progress(self._source.head().height, now)

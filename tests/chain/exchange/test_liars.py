@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from chain.block import Block, SealedHeader, encode_body, header_id
+from chain.exchange.asks import Asks, Tags
 from chain.exchange.compact import CompactBlock, encode_compact, make_compact
 from chain.exchange.effects import Judgement
 from chain.exchange.messages import (
@@ -16,11 +17,14 @@ from chain.exchange.messages import (
     decode_response,
     encode_response,
 )
+from chain.exchange.neighbours import Neighbours
+from chain.exchange.policy import ExchangePolicy
 from chain.exchange.topics import Topic
 from chain.exchange.work import split_body
 from chain.primitives.canonical import pack
 from chain.primitives.errors import Penalty
 from chain.primitives.hashing import blake2b_128
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 from chain.rules import Rule
 from chain.transaction import SignedTransaction
@@ -108,6 +112,41 @@ def test_a_peer_that_only_claims_work_is_left() -> None:
     strikes = [fault for fault in world.faults if fault.peer == liar.peer]
     assert strikes
     assert all(fault.penalty is Penalty.STRIKE for fault in strikes)
+
+
+def test_a_peer_with_an_endless_chain_of_its_own_has_its_turn_and_no_more() -> None:
+    """Its true but light blocks outweigh the little that a newcomer has, again and again, whatever more it claims."""
+    world = World(19)
+    honest, liar, newcomer = world.node(), world.node(), world.node()
+    grow(small(honest), 300)
+    grow(small(liar), 10, extra=b"own")
+    world.now = Millis(world.now + 10**8)
+
+    def lead_on(response: Response) -> Response:
+        if isinstance(response, Headers) and small(liar).head().height < 250:
+            grow(small(liar), 2, extra=b"own")
+        return Status(Hash32(b"\x01" * 32), 10_000, 1 << 100) if isinstance(response, Status) else response
+
+    liar.rewrite = rewriting(lead_on)
+    world.link(newcomer, liar)
+    world.run(1_000)
+    world.link(newcomer, honest)
+    world.run(20_000)
+    assert newcomer.head.id == honest.head.id
+    assert len(newcomer.imports) < 300 + 50, "most of what it had to tell was never asked for"
+
+
+def test_who_comes_back_has_no_more_turns_than_who_stayed() -> None:
+    node = World(20).node()
+    neighbours = Neighbours(ExchangePolicy(), node.chain, Asks(Tags()))
+    stays, leaves = (PeerId(bytes(31) + bytes((number,))) for number in (1, 2))
+    for peer in (stays, leaves):
+        neighbours.add(peer, Millis(0), features=0)
+    for neighbour in neighbours.all():
+        neighbour.turns = 3
+    neighbours.remove(leaves)
+    neighbours.add(leaves, Millis(0), features=0)
+    assert [neighbour.turns for neighbour in neighbours.all()] == [3, 3]
 
 
 @pytest.mark.parametrize(
