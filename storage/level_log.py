@@ -11,6 +11,7 @@ The format: blocks of 32 KiB; in them fragments of a checksum (4 bytes, CRC-32C,
 the data. A record is one FULL fragment, or a FIRST one, any number of MIDDLE ones and a LAST one.
 """
 
+import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,29 @@ def logs_are_only_torn(directory: Path) -> bool:
     """Tell whether a log of this directory is torn at its end, and none is damaged elsewhere. A second for 8 MB."""
     faults = [fault for log in directory.glob("*.log") if (fault := _fault(log.read_bytes())) is not None]
     return bool(faults) and all(faults)
+
+
+def hides_damage(directory: Path) -> bool:
+    """Tell whether a log seems to end inside a record of which all is there: its length is what is wrong.
+
+    LevelDB cannot tell that from a write that was cut short, and passes it over with all behind it.
+    """
+    return any(_hides_damage(log) for log in directory.glob("*.log"))
+
+
+def _hides_damage(log: Path) -> bool:
+    with log.open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(size - size % BLOCK_BYTES)
+        raw = stream.read()
+    at = 0
+    while len(raw) - at >= _HEADER.size:
+        checksum, length, _ = _HEADER.unpack_from(raw, at)
+        at += _HEADER.size
+        if at + length > len(raw):
+            return checksum in map(_masked, _crcs_of_beginnings(raw[at - 1 :]))
+        at += length
+    return False
 
 
 def blank_damage(directory: Path) -> None:
@@ -128,6 +152,13 @@ def _crc32c(data: bytes) -> int:
     for byte in data:
         crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
     return crc ^ 0xFFFF_FFFF
+
+
+def _crcs_of_beginnings(data: bytes) -> Iterator[int]:
+    crc = 0xFFFF_FFFF
+    for byte in data:
+        crc = _CRC_TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+        yield crc ^ 0xFFFF_FFFF
 
 
 def _crc_row(number: int) -> int:

@@ -17,7 +17,7 @@ from typing import Protocol
 import plyvel
 
 from chain.primitives.errors import StorageError
-from storage.level_log import blank_damage, logs_are_only_torn
+from storage.level_log import blank_damage, hides_damage, logs_are_only_torn
 
 log = logging.getLogger("storage")
 
@@ -172,6 +172,8 @@ def open_level(path: Path, *, repairing: bool = False) -> LevelStore:
             raise StorageError(
                 f"the repair of the database in {path} was cut short: run `mappemonde db repair` again before anything"
             )
+        if hides_damage(path):
+            raise plyvel.CorruptionError(b"the length of a record in the log")
         try:
             database = _open(path, paranoid=True)
         except plyvel.CorruptionError:
@@ -285,6 +287,7 @@ _ADVICE = (
     ),
     ("No space left", "the disk that holds the database in {path} is full: free some space and start again"),
     ("Disk quota", "the disk quota for the database in {path} is used up: free some space and start again"),
+    ("File too large", "a file of the database in {path} may not grow: raise the limit (`ulimit -f`), start again"),
     ("Permission denied", "no permission to write the database in {path}: check who owns that directory"),
     ("Read-only file system", "the database in {path} lies on a read-only file system: choose another --datadir"),
     ("Too many open files", "too many open files to use the database in {path}: raise the limit (`ulimit -n`)"),

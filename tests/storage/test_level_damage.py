@@ -1,10 +1,12 @@
 """LevelDB under damage, full disks and losses of power: what was acknowledged stays, or its loss is told."""
 
+import os
 import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from shutil import copytree
 
 import pytest
 
@@ -110,6 +112,7 @@ def test_a_damaged_byte_does_not_become_a_value_when_tables_are_compacted(tmp_pa
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [100, 3_000, 40_000])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_write_that_a_power_cut_tore_is_passed_over(tmp_path: Path, size: int, seed: int) -> None:
@@ -154,3 +157,34 @@ def test_a_byte_damaged_in_the_last_record_is_no_torn_write(tmp_path: Path) -> N
     _flip(log, log.stat().st_size - 10)
     with pytest.raises(StorageError, match=r"damaged .*db repair"):
         open_level(tmp_path)
+
+
+@pytest.mark.parametrize("bit", range(8 * 7))
+def test_any_bit_damaged_in_the_head_of_a_record_is_told(tmp_path: Path, bit: int) -> None:
+    """LevelDB takes a length that leads beyond the end of the log for a write that was cut short."""
+    pairs = _filled(tmp_path, 5, 100)
+    (log,) = tmp_path.glob("*.log")
+    raw = bytearray(log.read_bytes())
+    record = len(raw) // 5
+    raw[2 * record + bit // 8] ^= 1 << bit % 8
+    log.write_bytes(raw)
+    with pytest.raises(StorageError, match=r"damaged .*db repair"):
+        open_level(tmp_path)
+    repair_level(tmp_path)
+    store = open_level(tmp_path)
+    assert dict(store.iterate(b"")).items() <= pairs.items()
+    store.close()
+
+
+@pytest.mark.slow
+def test_a_log_that_ends_anywhere_is_no_damage(tmp_path: Path) -> None:
+    _filled(tmp_path / "whole", 3, 20)
+    (log,) = (tmp_path / "whole").glob("*.log")
+    size = log.stat().st_size
+    for length in range(2 * size // 3, size):
+        path = tmp_path / str(length)
+        copytree(tmp_path / "whole", path)
+        os.truncate(path / log.name, length)
+        store = open_level(path)
+        assert _keys(store) == ["n00000", "n00001"]
+        store.close()

@@ -104,6 +104,7 @@ def test_a_directory_without_permission_is_named(tmp_path: Path) -> None:
     ("error", "advice"),
     [
         (plyvel.IOError(b"IO error: /d/000012.log: No space left on device"), "disk .* is full: free some space"),
+        (plyvel.IOError(b"IO error: /d/000012.log: File too large"), "ulimit -f"),
         (plyvel.IOError(b"IO error: /d/LOCK: Permission denied"), "no permission to write"),
         (plyvel.IOError(b"IO error: lock /d/LOCK: Resource temporarily unavailable"), "in use by another process"),
         (plyvel.IOError(b"IO error: /d/1.ldb: Read-only file system"), "read-only file system"),
