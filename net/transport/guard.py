@@ -5,6 +5,7 @@ Facts about aiortc 1.16 that force this (each has a test against a real aiortc p
 - The inbound message size is advertised and not enforced, and every fragment rescans the unfinished message: 4 MiB
   block the loop for 1.2 s, without bound.
 - Any peer may open channels, 65,535 of them, each with objects of its own.
+- A parameter that claims the length 0 is read again and again: one packet of 20 bytes takes the loop and all memory.
 - A SACK may claim gaps of 65,535 TSNs hundreds of times in one packet, and each is walked.
 - The receiver's window is announced and not obeyed by the sender, so a lost packet on a fast link would pile up more
   at the other end than its guard allows: `window_open` bounds what we send unacknowledged.
@@ -37,6 +38,20 @@ trip of 100 ms that is 1.8 MB/s per link, above what the rest of the stack does 
 
 SACK_GAPS_MAX = 4096
 """Most TSNs the gaps of one SACK may cover; an honest peer's cover less than WINDOW_CHUNKS."""
+
+_PARAMETERS_AT = {
+    aiortc_sctp.InitChunk.type: 16,
+    aiortc_sctp.InitAckChunk.type: 16,
+    aiortc_sctp.HeartbeatChunk.type: 0,
+    aiortc_sctp.HeartbeatAckChunk.type: 0,
+    aiortc_sctp.AbortChunk.type: 0,
+    aiortc_sctp.ErrorChunk.type: 0,
+    aiortc_sctp.ReconfigChunk.type: 0,
+}
+"""Where the parameters of a chunk begin in its body, of the chunks that have some."""
+
+_HEAD_BYTES = 4
+"""Of a chunk and of a parameter; the length that both give counts it in."""
 
 CLOSED = "closed by the peer"
 """Reason of a link that the other side ended in order."""
@@ -81,6 +96,9 @@ class GuardedSctp(RTCSctpTransport):
 
     async def _handle_data(self, data: bytes) -> None:
         if self._over:
+            return
+        if _endless(data):
+            self._end("fault: a parameter without length")
             return
         try:
             await super()._handle_data(data)
@@ -161,3 +179,22 @@ def _fault_of(chunk: aiortc_sctp.Chunk) -> str | None:
     ):
         return "an acknowledgement of what was never sent"
     return None
+
+
+def _endless(packet: bytes) -> bool:
+    """Tell whether a parameter in a packet is shorter than its own head: aiortc's parser may not come past it."""
+    pos = aiortc_sctp.SCTP_COMMON_HEADER_LENGTH
+    while pos + _HEAD_BYTES <= len(packet):
+        length = int.from_bytes(packet[pos + 2 : pos + 4], "big")
+        if length < _HEAD_BYTES:  # which the parser does check, of chunks
+            return False
+        first = _PARAMETERS_AT.get(packet[pos])
+        end = min(pos + length, len(packet))
+        at = end if first is None else pos + _HEAD_BYTES + first
+        while at + _HEAD_BYTES <= end:
+            size = int.from_bytes(packet[at + 2 : at + 4], "big")
+            if size < _HEAD_BYTES:
+                return True
+            at += size + aiortc_sctp.padl(size)
+        pos += length + aiortc_sctp.padl(length)
+    return False

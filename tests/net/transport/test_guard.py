@@ -66,12 +66,21 @@ async def forward_tsn(foreign: Foreign) -> None:
 
 async def a_truncated_chunk(foreign: Foreign) -> None:
     """A DATA chunk of two bytes: the parser of aiortc 1.16 raises struct.error."""
-    await foreign.sctp._send_chunk(aiortc_sctp.Chunk.__new__(_Raw))
+    await foreign.sctp._send_chunk(_Raw(body=b"\x00\x03\x00\x06xx\x00\x00"))
+
+
+async def a_parameter_without_length(foreign: Foreign) -> None:
+    """A HEARTBEAT of eight bytes: the parser of aiortc 1.16 takes its parameter again and again, for ever."""
+    await foreign.sctp._send_chunk(_Raw(body=b"\x04\x00\x00\x08\x00\x01\x00\x00"))
+
+
+async def an_init_with_a_parameter_without_length(foreign: Foreign) -> None:
+    await foreign.sctp._send_chunk(_Raw(body=b"\x01\x00\x00\x18" + bytes(16) + b"\x00\x01\x00\x00"))
 
 
 class _Raw(aiortc_sctp.Chunk):
     def __bytes__(self) -> bytes:
-        return b"\x00\x03\x00\x06xx\x00\x00"
+        return self.body
 
     def __repr__(self) -> str:
         return "raw"
@@ -100,6 +109,8 @@ async def send_data(foreign: Foreign, number: int, data: bytes, *, flags: int, s
         (wide_gaps, "never sent"),
         (forward_tsn, "skipped"),
         (a_truncated_chunk, "in SCTP"),
+        (a_parameter_without_length, "without length"),
+        (an_init_with_a_parameter_without_length, "without length"),
     ],
 )
 async def test_a_peer_that_breaks_a_rule_loses_its_link(
