@@ -30,14 +30,16 @@ WAITING_MAX = 256 * 1024
 """Most inbound bytes that wait for a lost packet or the end of their message (DESIGN section 3.4)."""
 
 CHUNKS_WAITING_MAX = 512
-"""Most inbound fragments that wait: without it, 256 KiB of one-byte fragments would be rescanned 262,144 times."""
+"""Most inbound fragments that wait, or were taken behind a lost one: without it, 256 KiB of one-byte fragments would be
+rescanned 262,144 times."""
 
 WINDOW_CHUNKS = 160
 """Most fragments we send unacknowledged, 183 KiB when full: an honest sender stays below the limits above. At a round
 trip of 100 ms that is 1.8 MB/s per link, above what the rest of the stack does on a small device."""
 
-SACK_GAPS_MAX = 4096
-"""Most TSNs the gaps of one SACK may cover; an honest peer's cover less than WINDOW_CHUNKS."""
+SACK_GAPS_MAX = 256
+"""Most TSNs the gaps of one SACK may cover: an honest peer's cover what we sent, WINDOW_CHUNKS and one frame. Seventy
+such fit in a packet, and each TSN is walked."""
 
 _PARAMETERS_AT = {
     aiortc_sctp.InitChunk.type: 16,
@@ -125,6 +127,9 @@ class GuardedSctp(RTCSctpTransport):
             self._end(f"fault: {fault}")
 
     def _fault_waiting(self) -> str | None:
+        # All TSNs behind a gap are kept and sorted at every chunk, those of messages that were handed on as well.
+        if len(self._sack_misordered) > CHUNKS_WAITING_MAX:
+            return "too much waits for a missing part"
         stream = self._inbound_streams.get(CHANNEL_ID)
         if stream is None or not stream.reassembly:
             return None

@@ -131,6 +131,32 @@ async def test_a_peer_that_breaks_a_rule_loses_its_link(
     assert [record.getMessage() for record in caplog.records] == [], "a peer must not be able to fill the log"
 
 
+async def whole_messages_behind_a_gap(foreign: Foreign) -> None:
+    """Old sequence numbers: nothing waits to be put in order, but every TSN behind the gap is remembered and sorted."""
+    for number in range(1, 2000):
+        await send_data(foreign, number, b"x", flags=3)
+
+
+async def many_wide_gaps(foreign: Foreign) -> None:
+    """A thousand TSNs in each of many acknowledgements: none of them was sent."""
+    sack = aiortc_sctp.SackChunk()
+    sack.cumulative_tsn = foreign.sctp._last_received_tsn
+    sack.gaps = [(1, 1000)]
+    await foreign.sctp._send_chunk(sack)
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "reason"), [(whole_messages_behind_a_gap, "too much waits"), (many_wide_gaps, "never sent")]
+)
+async def test_what_costs_more_with_every_packet_ends_the_link(misbehave: Sender, reason: str) -> None:
+    async with Foreign(Role.ANSWERER) as foreign:
+        await misbehave(foreign)
+        await until(lambda: foreign.owner.reason is not None, seconds=3)
+        assert foreign.owner.reason is not None
+        assert reason in foreign.owner.reason
+        assert len(foreign.link._sctp._sack_misordered) <= CHUNKS_WAITING_MAX + 1
+
+
 async def closes_its_channel(foreign: Foreign) -> None:
     foreign.channel.close()
 
