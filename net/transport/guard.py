@@ -151,6 +151,11 @@ class GuardedSctp(RTCSctpTransport):
             # DTLS has ended and reports it. aiortc sends from tasks nobody awaits, where this would only be logged.
             return
 
+    async def _transmit(self) -> None:
+        # aiortc's timer calls this in a task. After the end it would wind the timer again, and that for ever.
+        if self._association_state != self.State.CLOSED:
+            await super()._transmit()
+
     def _set_state(self, state: RTCSctpTransport.State) -> None:
         super()._set_state(state)
         if state == self.State.CLOSED:

@@ -202,6 +202,21 @@ async def test_lost_packets_do_not_make_an_honest_peer_guilty() -> None:
         assert pair.owners[1].reason is None
 
 
+async def test_a_timer_that_rings_while_a_link_is_closed_is_not_wound_again() -> None:
+    """What is unacknowledged would be sent to nobody each second, for ever, and keep the link in memory."""
+    async with Pair() as pair:
+        sctp = pair.offerer._sctp
+        pair.answerer._sctp.silence()  # as if its packets were lost
+        pair.offerer.send(b"never acknowledged", Priority.CONTROL)
+        await until(lambda: sctp._t3_handle is not None)
+        stopping = asyncio.ensure_future(sctp.stop())
+        sctp._t3_cancel()
+        sctp._t3_expired()  # its sending is a task, behind the one that stops
+        await stopping
+        await asyncio.sleep(0)
+        assert sctp._t3_handle is None
+
+
 async def test_datagrams_from_strangers_and_of_odd_sizes_are_dropped() -> None:
     async with Pair() as pair:
         connection = pair.answerer._ice._connection
