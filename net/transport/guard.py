@@ -16,7 +16,7 @@ So a link has one channel, reliable and ordered, agreed beforehand (no DCEP), an
 
 from collections.abc import Callable
 
-from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc import RTCDataChannel, RTCDtlsTransport, RTCSctpTransport
 from aiortc import rtcsctptransport as aiortc_sctp
 from OpenSSL import SSL
 
@@ -79,6 +79,8 @@ class GuardedSctp(RTCSctpTransport):
         self._progressed = progressed
         self._ended = ended
         self._over = False
+        self._next_tsn = self._local_tsn
+        """Of what will be handed over next: all before will have been cut into fragments by then."""
         self._inbox: list[bytes] = []
         self._advertised_rwnd = WAITING_MAX  # aiortc counts what waits down from here
         self._local_partial_reliability = False
@@ -93,8 +95,8 @@ class GuardedSctp(RTCSctpTransport):
         return self.unacknowledged() < WINDOW_CHUNKS
 
     def unacknowledged(self) -> int:
-        """Return the number of fragments handed to SCTP and not yet acknowledged without a gap."""
-        return (self._local_tsn - 1 - self._last_sacked_tsn) % aiortc_sctp.SCTP_TSN_MODULO
+        """Return the number of fragments handed to SCTP, cut already or not, and not yet acknowledged without a gap."""
+        return (self._next_tsn - 1 - self._last_sacked_tsn) % aiortc_sctp.SCTP_TSN_MODULO
 
     async def _handle_data(self, data: bytes) -> None:
         if self._over:
@@ -150,6 +152,11 @@ class GuardedSctp(RTCSctpTransport):
         except (ConnectionError, SSL.Error):
             # DTLS has ended and reports it. aiortc sends from tasks nobody awaits, where this would only be logged.
             return
+
+    def _data_channel_send(self, channel: RTCDataChannel, data: bytes | str) -> None:
+        super()._data_channel_send(channel, data)
+        fragments = -(-len(data) // aiortc_sctp.USERDATA_MAX_LENGTH)
+        self._next_tsn = (self._next_tsn + fragments) % aiortc_sctp.SCTP_TSN_MODULO
 
     async def _transmit(self) -> None:
         # aiortc's timer calls this in a task. After the end it would wind the timer again, and that for ever.

@@ -217,6 +217,25 @@ async def test_a_timer_that_rings_while_a_link_is_closed_is_not_wound_again() ->
         assert sctp._t3_handle is None
 
 
+async def test_many_small_frames_do_not_make_an_honest_peer_guilty() -> None:
+    """A thousand frames in one turn of the loop: were one lost, all behind it would wait at the receiver."""
+    async with Pair() as pair:
+        sctp = pair.offerer._sctp
+        sctp._cwnd = 1 << 20  # as after a while of large blocks
+        most, transmit = 0, sctp._transmit
+
+        async def watched() -> None:
+            nonlocal most
+            await transmit()
+            most = max(most, (sctp._local_tsn - 1 - sctp._last_sacked_tsn) % 2**32)
+
+        sctp._transmit = watched  # type: ignore[method-assign]  # to see the most
+        for _ in range(1000):
+            pair.offerer.send(b"an announcement", Priority.TRANSACTION)
+        await until(lambda: len(pair.owners[1].frames) == 1000)
+        assert most < WINDOW_CHUNKS + 15
+
+
 async def test_datagrams_from_strangers_and_of_odd_sizes_are_dropped() -> None:
     async with Pair() as pair:
         connection = pair.answerer._ice._connection
