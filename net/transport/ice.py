@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-from aioice import ice
+from aioice import ice, stun
 
 from chain.primitives.errors import ConfigError
 from net.transport.sdp import Candidate
@@ -103,6 +103,8 @@ class _CarefulProtocol(ice.StunProtocol):
         ):
             return
         try:
+            if data[0] <= _FIRST_BYTE_OF_STUN_MAX:
+                stun.parse_message(data)  # aioice would queue as data what is none, from whomever it came
             super().datagram_received(data, addr)
         except Exception:  # noqa: BLE001  # aioice does not say what its codec and checks raise on foreign bytes
             return  # an exception here would be logged by the loop, once per datagram of whoever sends it

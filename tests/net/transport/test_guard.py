@@ -5,12 +5,14 @@ import gc
 import socket
 
 import pytest
+from aioice import stun
 from aiortc import rtcsctptransport as aiortc_sctp
 
 from net.core.effects import Priority, Role
 from net.transport.guard import CHUNKS_WAITING_MAX, CLOSED, UNFINISHED_MAX, WINDOW_CHUNKS
 from net.transport.ice import DATAGRAM_MAX
-from tests.helpers.transport import Foreign, Pair, Sender, Stopwatch, until
+from net.transport.webrtc import Link
+from tests.helpers.transport import LOOPBACK, Foreign, Owner, Pair, Sender, Stopwatch, until
 
 BLOCKED_MAX = 0.25
 """Longest stall of the loop that these tests allow, in seconds; an unguarded 4 MiB message blocks it for 1.2 s."""
@@ -215,6 +217,22 @@ async def test_a_timer_that_rings_while_a_link_is_closed_is_not_wound_again() ->
         await stopping
         await asyncio.sleep(0)
         assert sctp._t3_handle is None
+
+
+async def test_strangers_cannot_fill_the_queue_of_a_link_that_waits_for_its_answer() -> None:
+    link = Link(Role.OFFERER, LOOPBACK, Owner())
+    await link.offer()
+    connection = link._ice._connection
+    host, port = connection._protocols[0].transport.get_extra_info("sockname")[:2]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        for _ in range(20):
+            stranger.sendto(b"\x00" * 100, (host, port))  # begins like STUN, and is none
+        ask = stun.Message(stun.Method.BINDING, stun.Class.REQUEST)
+        stranger.sendto(bytes(ask), (host, port))
+        answer = await asyncio.get_running_loop().run_in_executor(None, stranger.recv, 1500)  # so all came in
+        assert stun.parse_message(answer).transaction_id == ask.transaction_id
+    assert connection._queue.qsize() == 0
+    await link.close()
 
 
 async def test_many_small_frames_do_not_make_an_honest_peer_guilty() -> None:
