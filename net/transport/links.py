@@ -81,6 +81,7 @@ class _Attempt:
         self.number = number
         self.events = events
         self.task: asyncio.Task[None] | None = None
+        """What `Links.close` may cancel; None once it frees the sockets, which must come to its end."""
         self.link: Link | None = None
         self.open = False
         self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -236,6 +237,7 @@ class Links:
             reason = f"set-up failed at {failure}"
         finally:
             attempt.open = False
+            attempt.task = None
             if attempt.link is not None:
                 self._past.add(attempt.link)
                 ended, attempt.link = attempt.link, None
