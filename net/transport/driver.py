@@ -47,6 +47,7 @@ from net.core.overlay.trace import Why
 from net.core.shape import Shape
 from net.transport.ice import IceSettings
 from net.transport.links import Links, LinkStatistics
+from net.transport.names import Names
 from net.transport.ports import Application, BlobStore, MeshMachine
 from net.transport.probes import Probes
 from net.transport.rendezvous import (
@@ -124,6 +125,7 @@ class Driver:
         self._clock = clock
         self._tasks = OwnedTasks()
         self._links = Links(settings.ice, self, self._tasks)
+        self._names = Names()
         self._probes = Probes(settings.ice.addresses, self)
         self._running = False
         self._stop_asked = asyncio.Event()
@@ -408,7 +410,7 @@ class Driver:
         try:
             if self._calls > CALLS_MAX:
                 raise CallFailed(f"{CALLS_MAX} calls are under way")
-            reply = await call_rendezvous(url, request)
+            reply = await call_rendezvous(url, request, self._names)
         except CallFailed as failure:
             reason = str(failure)
             self._calls_failed += 1

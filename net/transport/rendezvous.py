@@ -19,6 +19,7 @@ from yarl import URL
 
 from chain.primitives.errors import ListenError, NodeError
 from net.transport.buckets import network_of
+from net.transport.names import Names
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +176,7 @@ async def open_rendezvous(host: str, port: int, answer: Answer) -> RendezvousSer
     return server
 
 
-async def call_rendezvous(url: str, request: bytes) -> bytes:
+async def call_rendezvous(url: str, request: bytes, names: Names) -> bytes:
     """Send a request to a rendezvous and return its reply. Raises `CallFailed` within `LIFE_SECONDS`.
 
     The id that a bootstrap URL may pin (`ws://<id>@host:port`) is for the mesh to check; it is not sent.
@@ -188,7 +189,10 @@ async def call_rendezvous(url: str, request: bytes) -> bytes:
             raise CallFailed("not a ws:// or wss:// URL")
         async with (
             asyncio.timeout(LIFE_SECONDS),
-            aiohttp.ClientSession(trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar()) as session,
+            aiohttp.TCPConnector(resolver=names) as connector,
+            aiohttp.ClientSession(
+                connector=connector, trace_configs=[trace], cookie_jar=aiohttp.DummyCookieJar()
+            ) as session,
             session.ws_connect(target, protocols=(SUBPROTOCOL,), max_msg_size=MESSAGE_MAX) as socket,
         ):
             if socket.protocol != SUBPROTOCOL:

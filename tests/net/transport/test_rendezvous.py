@@ -10,6 +10,7 @@ from aiohttp import web
 
 from chain.primitives.errors import ConfigError
 from net.transport import rendezvous
+from net.transport.names import Names
 from net.transport.rendezvous import (
     MESSAGE_MAX,
     SUBPROTOCOL,
@@ -31,14 +32,18 @@ async def hang_up(request: bytes, address: str) -> bytes | None:
     return None
 
 
+async def call(url: str, request: bytes) -> bytes:
+    return await call_rendezvous(url, request, Names())
+
+
 def url(server: RendezvousServer) -> str:
     return f"ws://{HOST}:{server.port}"
 
 
 async def test_a_request_gets_its_reply_and_the_server_the_address() -> None:
     server = await open_rendezvous(HOST, 0, echo)
-    assert await call_rendezvous(url(server), b"hello") == b"127.0.0.1 hello"
-    assert await call_rendezvous(f"ws://{'ab' * 32}@{HOST}:{server.port}", b"pinned") == b"127.0.0.1 pinned"
+    assert await call(url(server), b"hello") == b"127.0.0.1 hello"
+    assert await call(f"ws://{'ab' * 32}@{HOST}:{server.port}", b"pinned") == b"127.0.0.1 pinned"
     await until(lambda: server.statistics().open == 0)
     assert server.statistics().answered == 2
     await server.close()
@@ -47,7 +52,7 @@ async def test_a_request_gets_its_reply_and_the_server_the_address() -> None:
 async def test_an_unanswered_request_fails_the_call() -> None:
     server = await open_rendezvous(HOST, 0, hang_up)
     with pytest.raises(CallFailed, match="without a reply"):
-        await call_rendezvous(url(server), b"hello")
+        await call(url(server), b"hello")
     await server.close()
 
 
@@ -56,7 +61,7 @@ async def test_an_unanswered_request_fails_the_call() -> None:
 )
 async def test_a_url_that_leads_nowhere_fails_the_call(bad: str) -> None:
     with pytest.raises(CallFailed):
-        await call_rendezvous(bad, b"hello")
+        await call(bad, b"hello")
 
 
 async def test_a_silent_server_fails_the_call_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +73,7 @@ async def test_a_silent_server_fails_the_call_in_time(monkeypatch: pytest.Monkey
     monkeypatch.setattr(rendezvous, "LIFE_SECONDS", 0.1)
     monkeypatch.setattr(rendezvous, "CLOSE_SECONDS", 0.01)
     with pytest.raises(CallFailed, match="no reply"):
-        await call_rendezvous(url(server), b"hello")
+        await call(url(server), b"hello")
     await server.close()
 
 
@@ -94,7 +99,7 @@ async def test_connections_of_one_network_are_bounded(
     for _, writer in held:
         writer.close()
     await until(lambda: server.statistics().open == 0)
-    assert await call_rendezvous(url(server), b"again") == b"127.0.0.1 again"
+    assert await call(url(server), b"again") == b"127.0.0.1 again"
     await server.close()
     held.clear()
     gc.collect()  # a task that failed unseen would be logged here
@@ -109,9 +114,9 @@ async def test_an_oversized_request_is_not_handed_on() -> None:
         return b"ok"
 
     server = await open_rendezvous(HOST, 0, count)
-    assert await call_rendezvous(url(server), bytes(MESSAGE_MAX - 1)) == b"ok"
+    assert await call(url(server), bytes(MESSAGE_MAX - 1)) == b"ok"
     with pytest.raises(CallFailed):
-        await call_rendezvous(url(server), bytes(MESSAGE_MAX + 1))
+        await call(url(server), bytes(MESSAGE_MAX + 1))
     assert seen == [MESSAGE_MAX - 1]
     await server.close()
 
@@ -150,7 +155,7 @@ async def test_an_oversized_reply_a_redirect_and_another_service_fail_the_call()
         (f"ws://{HOST}:{port}/other", "no rendezvous"),
     ]:
         with pytest.raises(CallFailed, match=why):
-            await call_rendezvous(target, b"hello")
+            await call(target, b"hello")
     listener.close()
     await other.shutdown(1.0)
     await server.close()
@@ -163,7 +168,7 @@ async def test_a_port_in_use_is_a_config_error_and_closing_frees_it() -> None:
         await open_rendezvous(HOST, port, echo)
     await server.close()
     with pytest.raises(CallFailed):
-        await call_rendezvous(f"ws://{HOST}:{port}", b"hello")
+        await call(f"ws://{HOST}:{port}", b"hello")
     again = await open_rendezvous(HOST, port, echo)
     await again.close()
     gc.collect()  # an unclosed socket would be reported here, as an error
