@@ -85,6 +85,9 @@ class MeshConfig:
     """Inbound links in set-up at once."""
     setups: int = 8
     """Link set-ups of either direction at once."""
+    setups_kept: int = 2
+    """Of these, places that others leave to own dials, and as many that callers of the rendezvous leave to members of
+    the network: a stranger pays nothing for a dial that never opens."""
     setup_timeout: Millis = Millis(20_000)
     """From a link's offer to its open data channel."""
     connect_timeout: Millis = Millis(8_000)
@@ -106,6 +109,16 @@ class MeshConfig:
     """Rendezvous requests taken per second and /24 or /48."""
     request_timeout: Millis = Millis(10_000)
     """Silence after which an application request has failed."""
+
+    @property
+    def setups_inbound(self) -> int:
+        """Inbound set-ups at once, of any kind."""
+        return min(self.setups, max(1, self.setups - self.setups_kept))
+
+    @property
+    def setups_guests(self) -> int:
+        """Inbound set-ups at once that callers of the rendezvous asked for."""
+        return min(self.setups, max(1, self.setups - 2 * self.setups_kept))
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` that names the first setting out of range."""

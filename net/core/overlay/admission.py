@@ -51,18 +51,20 @@ class Admission:
         if up is not None and not up.missed_ping(now):
             return Refusal.LINKED
         setups = self._links.setups()
-        if len(setups) >= self._config.setups:
+        asked = [link for link in setups if not link.outbound]
+        if len(setups) >= self._config.setups or len(asked) >= self._config.setups_inbound:
             return Refusal.BUSY
         match kind:
             case LinkKind.GUEST:
+                if sum(link.kind is kind for link in asked) >= self._config.setups_guests:
+                    return Refusal.BUSY
                 guests = [link for link in self._links.of_kind(kind) if not link.outbound]
                 return Refusal.FULL if len(guests) >= self._config.guests else None
             case LinkKind.UNLISTED:
                 strange = [link for link in self._links.of_kind(kind) if not link.outbound]
                 return Refusal.FULL if len(strange) >= self._config.unlisted_accepted else None
             case LinkKind.LISTED:
-                pending = [link for link in setups if not link.outbound and link.kind is kind]
-                if len(pending) >= self._config.inbound_pending:
+                if sum(link.kind is kind for link in asked) >= self._config.inbound_pending:
                     return Refusal.BUSY
                 return None if self.room(hard=hard, cap=cap) else Refusal.FULL
 

@@ -184,13 +184,16 @@ class Setup:
 
     def displace(self, kind: LinkKind, now: Millis) -> list[Word] | None:
         """End the inbound set-up that has looked for a way the longest, so that another asker may; None if there is
-        none past YIELDS_AFTER. A listed link takes the place of listed ones only: few of them are set up at once."""
+        none past YIELDS_AFTER. A listed link takes the place of listed ones only, few of which are set up at once, and
+        a guest that of guests where these have all theirs."""
+        asked = [link for link in self._table.setups() if not link.outbound]
+        guests = sum(link.kind is LinkKind.GUEST for link in asked)
+        any_kind = kind is LinkKind.GUEST and guests < self._config.setups_guests
         slow = [
             link
-            for link in self._table.setups()
-            if not link.outbound
-            and link.stage is Stage.CONNECTING
-            and (kind is LinkKind.GUEST or link.kind is kind)
+            for link in asked
+            if link.stage is Stage.CONNECTING
+            and (any_kind or link.kind is kind)
             and link.met is not None
             and now - link.met >= YIELDS_AFTER
         ]

@@ -88,12 +88,35 @@ def test_dials_that_never_open_do_not_keep_the_next_caller_out() -> None:
         add(world, host)
     world.run_for(1_000)
     setups = host.mesh._parts.overlay.links.setups()
-    assert len(setups) == CONFIG.setups
+    assert len(setups) == CONFIG.setups_guests
     assert {(link.kind, link.stage, link.outbound) for link in setups} == {(LinkKind.GUEST, Stage.CONNECTING, False)}
     world.conditions = Conditions()
     late = add(world, host)
     assert world.run_until(lambda: linked(late), limit=8_000)
     assert host.mesh.statistics().setup.displaced > 0
+
+
+def test_a_joiner_that_strangers_call_is_in_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four calls a second, by one address, whose dials never open: they filled all places, and no link came up."""
+    world = World(21)
+    host = add(world)
+    for _ in range(5):
+        add(world, host)
+    world.run_for(20_000)
+    joiner = add(world, host)
+    answered = world.reply  # the strangers' own answers are for nobody
+    monkeypatch.setattr(world, "reply", lambda call, reply: call < -100_000 or answered(call, reply))
+    for number in range(40):
+        stranger = PeerId(Random(number).randbytes(32))
+        request = encode_request(Request(bytes(32), stranger, b"offer"))
+        for effect in joiner.mesh.rendezvous_asked(CallId(-100_001 - number), request, "203.0.113.7", world.now):
+            if isinstance(effect, CreateAnswer):
+                joiner.mesh.answer_ready(effect.link, b"answer", world.now)
+        world.run_for(250)
+        setups = joiner.mesh._parts.overlay.links.setups()
+        assert len(setups) <= CONFIG.setups
+        assert sum(not link.outbound for link in setups) <= CONFIG.setups_inbound
+    assert len(joiner.mesh._parts.overlay.links.listed()) >= 3
 
 
 def test_a_busy_host_passes_its_caller_on_and_asks_another_neighbour_after_a_refusal() -> None:
