@@ -5,12 +5,13 @@ has room. What happens when a queue is full differs by class, see `LIMITS`.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import MappingProxyType
 
 from net.core.effects import Priority
+from net.core.wire.frame import FrameKind
 
 
 class WhenFull(Enum):
@@ -40,7 +41,7 @@ KIB = 1024
 LIMITS: Mapping[Priority, QueueLimit] = MappingProxyType(
     {
         # A link over which 64 KiB of control have not gone is dead before its pings say so; losing one silently would
-        # break the handshake or a route.
+        # break the handshake.
         Priority.CONTROL: QueueLimit(256, 64 * KIB, WhenFull.CLOSE),
         # One payload of PAYLOAD_MAX (2 MiB) with its cutting, and a little of the next.
         Priority.BLOCK: QueueLimit(1024, 2560 * KIB, WhenFull.DROP_OLDEST),
@@ -51,11 +52,19 @@ LIMITS: Mapping[Priority, QueueLimit] = MappingProxyType(
         Priority.BULK: QueueLimit(1024, 2560 * KIB, WhenFull.DROP_NEWEST),
     }
 )
-"""5.6 MiB per link at most; a link that keeps it all is silent and ends at DEAD (15 s)."""
+"""5.9 MiB per link at most, with what is relayed; a link that keeps it all is silent and ends at DEAD (15 s)."""
+
+RELAYED_LIMIT = QueueLimit(512, 256 * KIB, WhenFull.DROP_NEWEST)
+"""Of direct messages, their receipts and proofs of equivocation, which are of the control class and go behind its other
+frames. They are passed on for third peers: were a link to end when this is full, one neighbour's burst would cut the
+links to all others. A message that is dropped is not acknowledged and takes another route; a proof comes over all."""
+
+_RELAYED = frozenset({FrameKind.DIRECT, FrameKind.DIRECT_ACK, FrameKind.EQUIVOCATION})
 
 
 @dataclass(slots=True)
 class _Queue:
+    priority: Priority
     limit: QueueLimit
     frames: deque[bytes]
     size_bytes: int = 0
@@ -65,12 +74,19 @@ class _Queue:
 class SendQueues:
     """The queues of one link. Only the link changes them."""
 
-    def __init__(self, limits: Mapping[Priority, QueueLimit] = LIMITS) -> None:
-        self._queues = tuple(_Queue(limits[priority], deque()) for priority in Priority)
+    def __init__(
+        self, limits: Mapping[Priority, QueueLimit] = LIMITS, relayed_limit: QueueLimit = RELAYED_LIMIT
+    ) -> None:
+        self._by_priority = tuple(_Queue(priority, limits[priority], deque()) for priority in Priority)
+        self._relayed = _Queue(Priority.CONTROL, relayed_limit, deque())
+        control, *others = self._by_priority
+        self._queues = (control, self._relayed, *others)
+        """In the order in which they are emptied."""
 
     def push(self, frame: bytes, priority: Priority) -> bool:
         """Queue a frame. False means that the class is full and its link must end; a dropped frame is only counted."""
-        queue = self._queues[priority]
+        relayed = priority is Priority.CONTROL and frame[0] in _RELAYED
+        queue = self._relayed if relayed else self._by_priority[priority]
         limit = queue.limit
         while len(queue.frames) >= limit.frames_max or queue.size_bytes + len(frame) > limit.bytes_max:
             if limit.when_full is WhenFull.CLOSE:
@@ -92,11 +108,11 @@ class SendQueues:
 
     def pop(self) -> tuple[bytes, Priority]:
         """Take the frame that goes next. There must be one (`peek`)."""
-        for priority, queue in zip(Priority, self._queues, strict=True):
+        for queue in self._queues:
             if queue.frames:
                 frame = queue.frames.popleft()
                 queue.size_bytes -= len(frame)
-                return frame, priority
+                return frame, queue.priority
         raise AssertionError("popped from empty queues")
 
     def clear(self) -> None:
@@ -107,8 +123,12 @@ class SendQueues:
 
     def waiting(self) -> tuple[int, ...]:
         """Return the bytes that wait, by priority."""
-        return tuple(queue.size_bytes for queue in self._queues)
+        return self._sums(lambda queue: queue.size_bytes)
 
     def dropped(self) -> tuple[int, ...]:
         """Return the frames thrown away since the link began, by priority."""
-        return tuple(queue.dropped for queue in self._queues)
+        return self._sums(lambda queue: queue.dropped)
+
+    def _sums(self, of: Callable[[_Queue], int]) -> tuple[int, ...]:
+        control, *others = self._by_priority
+        return (of(control) + of(self._relayed), *(of(queue) for queue in others))

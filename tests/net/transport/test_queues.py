@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from net.core.effects import Priority
-from net.transport.queues import LIMITS, QueueLimit, SendQueues, WhenFull
+from net.core.wire.frame import FrameKind
+from net.transport.queues import LIMITS, RELAYED_LIMIT, QueueLimit, SendQueues, WhenFull
 
 SMALL = {priority: QueueLimit(3, 30, LIMITS[priority].when_full) for priority in Priority}
 
@@ -67,4 +68,22 @@ def test_the_bounds_hold_whatever_comes(steps: list[tuple[Priority, int, bool]])
     left = len(drain(queues))
     assert left <= 3 * len(Priority)
     assert pushed == popped + refused + left + sum(queues.dropped())
+    assert queues.waiting() == (0,) * len(Priority)
+
+
+def test_a_burst_that_is_passed_on_to_another_peer_does_not_end_its_link() -> None:
+    """As many as one neighbour may send at once (net.core.guard.limits), each with a body of 4 KiB."""
+    queues = SendQueues()
+    message, receipt = bytes((FrameKind.DIRECT,)) + bytes(4_500), bytes((FrameKind.DIRECT_ACK,)) + bytes(24)
+    assert all(queues.push(message, Priority.CONTROL) for _ in range(200))
+    assert all(queues.push(receipt, Priority.CONTROL) for _ in range(1_000))
+    assert all(queues.push(bytes((FrameKind.EQUIVOCATION,)) + bytes(1_600), Priority.CONTROL) for _ in range(64))
+    assert queues.push(b"ping", Priority.CONTROL)
+    assert queues.push(b"block", Priority.BLOCK)
+    control = queues.waiting()[Priority.CONTROL]
+    assert control <= LIMITS[Priority.CONTROL].bytes_max + RELAYED_LIMIT.bytes_max
+    assert queues.dropped()[Priority.CONTROL] > 0
+    assert queues.pop() == (b"ping", Priority.CONTROL)
+    assert queues.pop() == (message, Priority.CONTROL)
+    assert drain(queues)[-1] == b"block"
     assert queues.waiting() == (0,) * len(Priority)
