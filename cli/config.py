@@ -64,7 +64,8 @@ class NodeConfig:
         "", "Public URL of the rendezvous, told to neighbours as a way back in; empty: not told to anyone."
     )
     link_addresses: tuple[str, ...] = _setting(
-        (), "Local IP addresses on which WebRTC links are made (default: those of the default routes). May repeat."
+        (),
+        "Local IP addresses on which WebRTC links are made (default: all but loopback, at any time). May repeat.",
     )
     stun: str = _setting("", "host:port of a STUN server that tells this node its public address; empty: none.")
     reachability: str = _setting(

@@ -16,7 +16,7 @@ from net.core.health.tags import Tags, country_tag, operator_tag, release_tag
 from net.core.overlay.walk import parse_bootstrap
 from net.rpc.policy import RpcPolicy
 from net.transport.driver import DriverSettings
-from net.transport.ice import IceSettings, machine_addresses
+from net.transport.ice import IceSettings
 
 
 def check_settings(config: NodeConfig, params: ChainParams) -> None:
@@ -95,7 +95,7 @@ def driver_settings(config: NodeConfig) -> DriverSettings:
     """Return where the network listens."""
     listener = (config.rendezvous_host, config.rendezvous_port) if config.rendezvous_host else None
     return DriverSettings(
-        ice=IceSettings(addresses=config.link_addresses or machine_addresses(), stun=stun_server(config)),
+        ice=IceSettings(addresses=config.link_addresses, stun=stun_server(config)),
         rendezvous=listener,
         stun=listener,
     )

@@ -126,7 +126,7 @@ class Driver:
         self._tasks = OwnedTasks()
         self._links = Links(settings.ice, self, self._tasks)
         self._names = Names()
-        self._probes = Probes(settings.ice.addresses, self)
+        self._probes = Probes(settings.ice.listening, self)
         self._running = False
         self._stop_asked = asyncio.Event()
         self._effects: deque[Effect] = deque()

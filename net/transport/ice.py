@@ -39,7 +39,8 @@ class IceSettings:
     """How this node's links find their way."""
 
     addresses: tuple[str, ...]
-    """Local IP addresses on which links listen, one UDP port each and per link."""
+    """Local IP addresses on which links listen, one UDP port each and per link; none for all that the machine has when
+    a link is made, since it may have moved to another network by then."""
     stun: tuple[str, int] | None = None
     """Host (IPv4 address or name) and UDP port of a STUN server that tells our public address, None for none."""
 
@@ -52,6 +53,10 @@ class IceSettings:
                 raise ConfigError(f"link address {address!r} is not an IP address") from None
         if self.stun is not None and (not self.stun[0] or ":" in self.stun[0] or not 0 < self.stun[1] < 65536):
             raise ConfigError(f"STUN server {self.stun[0]}:{self.stun[1]} is not an IPv4 host and a port")
+
+    def listening(self) -> tuple[str, ...]:
+        """Return the addresses on which a link made now listens."""
+        return self.addresses or machine_addresses()
 
 
 def machine_addresses() -> tuple[str, ...]:

@@ -90,14 +90,15 @@ def mapped_by(response: bytes, transaction: bytes) -> tuple[str, int] | None:
 class Probes:
     """Probes on some local addresses. Its owner awaits them in tasks of its own."""
 
-    def __init__(self, addresses: Sequence[str], events: ProbeEvents) -> None:
-        self._addresses = tuple(addresses)
+    def __init__(self, addresses: Callable[[], Sequence[str]], events: ProbeEvents) -> None:
+        """`addresses` tells which local ones there are now."""
+        self._addresses = addresses
         self._events = events
 
     def _beside(self, other: str) -> str | None:
         """Return the own address of the same family, the first if there are several."""
         version = ip_address(other).version
-        return next((one for one in self._addresses if ip_address(one).version == version), None)
+        return next((one for one in self._addresses() if ip_address(one).version == version), None)
 
     async def probe(self, probe: ProbeId, servers: Sequence[tuple[str, int]]) -> None:
         """Ask the servers from one port, report, and listen on another one for a while."""

@@ -215,10 +215,11 @@ class Link:
                 pump.exception()  # looked at, so that nobody logs it: the link is over either way
 
     async def _gather(self) -> None:
-        with gathering_on(self._settings.addresses):
+        addresses = self._settings.listening()
+        with gathering_on(addresses):
             await _bounded(Step.GATHER, GATHER_SECONDS, self._gatherer.gather())
         if not self._gatherer.getLocalCandidates():
-            raise LinkFailed(Step.GATHER, f"no UDP port on {', '.join(self._settings.addresses) or 'no address'}")
+            raise LinkFailed(Step.GATHER, f"no UDP port on {', '.join(addresses) or 'no address'}")
 
     def _description(self, setup: Setup, mid: str = MID) -> Description:
         parameters = self._gatherer.getLocalParameters()
@@ -238,7 +239,7 @@ class Link:
         )
 
     async def _connect_ice(self, remote: Description) -> None:
-        for candidate in reachable(remote.candidates, self._settings.addresses):
+        for candidate in reachable(remote.candidates, self._settings.listening()):
             await self._ice.addRemoteCandidate(
                 RTCIceCandidate(
                     component=1,

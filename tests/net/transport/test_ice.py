@@ -6,8 +6,12 @@ import pytest
 from aioice import ice
 
 from chain.primitives.errors import ConfigError
+from net.core.effects import Role
+from net.transport import ice as ours
 from net.transport.ice import IceSettings, gathering_on, machine_addresses, reachable
-from net.transport.sdp import Candidate, CandidateKind
+from net.transport.sdp import Candidate, CandidateKind, decode_description
+from net.transport.webrtc import Link, LinkFailed
+from tests.helpers.transport import Owner
 
 
 def candidate(address: str) -> Candidate:
@@ -24,6 +28,23 @@ def test_the_machines_addresses_are_sorted_and_without_loopback() -> None:
     addresses = machine_addresses()
     assert list(addresses) == sorted(addresses)
     assert not {"127.0.0.1", "::1"} & set(addresses)
+
+
+async def test_links_are_made_on_the_addresses_that_the_machine_has_by_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    has: list[str] = []
+    monkeypatch.setattr(ours, "_aioice_addresses", lambda use_ipv4, use_ipv6: list(has))
+    settings = IceSettings(())
+    link = Link(Role.OFFERER, settings, Owner())
+    with pytest.raises(LinkFailed, match="no address"):
+        await link.offer()
+    await link.close()
+    for address in ("127.0.0.1", "127.0.0.2"):
+        has[:] = [address]
+        assert settings.listening() == (address,)
+        link = Link(Role.OFFERER, settings, Owner())
+        (found,) = decode_description(await link.offer()).candidates
+        assert found.address == address
+        await link.close()
 
 
 async def test_nodes_in_one_process_gather_on_their_own_addresses() -> None:
