@@ -6,9 +6,10 @@ it is the same WebRTC; a test links it with RTCPeerConnection both ways.
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from ipaddress import ip_address
 from typing import Protocol
 
 from aiortc import (
@@ -232,7 +233,7 @@ class Link:
             fingerprint=self._own_fingerprint(),
             candidates=tuple(
                 Candidate(c.foundation, c.priority, c.ip, c.port, CandidateKind(c.type))
-                for c in self._gatherer.getLocalCandidates()[:CANDIDATES_MAX]
+                for c in foremost(self._gatherer.getLocalCandidates())
             ),
             mid=mid,
             sctp_port=self._sctp.port,
@@ -328,6 +329,12 @@ class Link:
 
     def _all_sent(self) -> bool:
         return self.queues.peek() is None and self._channel.bufferedAmount == 0 and self._sctp.unacknowledged() == 0
+
+
+def foremost(candidates: Sequence[RTCIceCandidate]) -> list[RTCIceCandidate]:
+    """Return as many candidates as a description may have, those of local networks last: aioice puts what a STUN server
+    told behind all addresses of the machine, which may have more than that."""
+    return sorted(candidates, key=lambda candidate: not ip_address(candidate.ip).is_global)[:CANDIDATES_MAX]
 
 
 async def _bounded(step: Step, seconds: float, wait: Awaitable[object]) -> None:

@@ -5,14 +5,24 @@ import dataclasses
 
 import pytest
 from aioice import ice
+from aiortc import RTCIceCandidate
 
 from net.core.effects import Priority, Role
 from net.core.wire.frame import FRAME_MAX
 from net.transport import webrtc
 from net.transport.ice import IceSettings, gathering_on, machine_addresses
-from net.transport.sdp import Candidate, CandidateKind, Setup, decode_description
-from net.transport.webrtc import Link, LinkFailed, Step
+from net.transport.sdp import CANDIDATES_MAX, Candidate, CandidateKind, Setup, decode_description
+from net.transport.webrtc import Link, LinkFailed, Step, foremost
 from tests.helpers.transport import LOOPBACK, Foreign, Owner, Pair, until
+
+
+def test_of_too_many_addresses_those_that_others_reach_are_told() -> None:
+    def found(address: str, kind: str) -> RTCIceCandidate:
+        return RTCIceCandidate(1, "f", address, 9, 1, "udp", kind)
+
+    hosts = [found(f"172.{n}.0.1", "host") for n in range(16, 32)]  # bridges between containers, for example
+    outside = [found("2001:4860::7", "host"), found("8.8.8.8", "srflx")]
+    assert foremost([*hosts, *outside]) == [*outside, *hosts[: CANDIDATES_MAX - 2]]
 
 
 async def test_both_ends_know_both_certificates_and_the_address() -> None:
