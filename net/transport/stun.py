@@ -8,6 +8,7 @@ agents we serve do not mind.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
 from struct import error as StructError  # noqa: N812  # the module gives its exception a lower-case name
 from typing import Any, cast
 
@@ -54,7 +55,10 @@ def binding_response(request: bytes, address: str, port: int) -> bytes:
     if message.message_class != stun.Class.REQUEST or message.message_method != stun.Method.BINDING:
         raise Malformed("a STUN message that is no Binding request")
     response = stun.Message(stun.Method.BINDING, stun.Class.RESPONSE, message.transaction_id)
-    response.attributes["XOR-MAPPED-ADDRESS"] = (address, port)
+    mapped = ip_address(address)
+    if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped is not None:  # a listener on "::" sees IPv4 senders so
+        mapped = mapped.ipv4_mapped
+    response.attributes["XOR-MAPPED-ADDRESS"] = (str(mapped), port)
     response.add_fingerprint()
     return bytes(response)
 

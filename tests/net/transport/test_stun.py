@@ -37,6 +37,11 @@ def test_the_mapped_address_is_the_senders(address: str) -> None:
     assert response.attributes["XOR-MAPPED-ADDRESS"] == (address, 4711)
 
 
+def test_a_listener_on_both_families_tells_an_ipv4_sender_its_ipv4_address() -> None:
+    response = stun.parse_message(binding_response(request(), "::ffff:192.0.2.1", 4711))
+    assert response.attributes["XOR-MAPPED-ADDRESS"] == ("192.0.2.1", 4711)
+
+
 @given(st.binary(max_size=200) | st.binary(max_size=80).map(lambda tail: request()[:20] + tail))
 def test_any_bytes_are_answered_or_malformed(data: bytes) -> None:
     try:
