@@ -212,6 +212,8 @@ def _candidate(value: str) -> Candidate | None:
         address = ipaddress.ip_address(host)
     except ValueError:  # a name: looking it up would tell others, and `.local` asks the whole local network
         raise Malformed("an ICE candidate that is not an IP address") from None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return None  # RFC 8445 section 5.1.1.1 forbids them; 127.0.0.1 in this guise would not count as loopback
     if address.is_multicast or address.is_unspecified or "%" in host or str(address) == "255.255.255.255":
         raise Malformed(f"an ICE candidate at {address}")
     try:

@@ -23,6 +23,8 @@ ICE_CHARS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
 
 
 def is_unicast(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return False
     return not (address.is_multicast or address.is_unspecified or str(address) == "255.255.255.255")
 
 
@@ -135,6 +137,9 @@ def test_too_many_candidates_and_bytes_are_malformed() -> None:
         decode_description(example("a=end-of", "a=x\r\n" * 2000 + "a=end-of"))
 
 
-def test_tcp_candidates_and_unknown_attributes_are_skipped() -> None:
-    extra = "a=candidate:f 1 tcp 1 192.0.2.9 9 typ host tcptype active\r\na=unknown:1\r\na=candidate:"
+def test_candidates_that_cannot_be_used_and_unknown_attributes_are_skipped() -> None:
+    extra = (
+        "a=candidate:f 1 tcp 1 192.0.2.9 9 typ host tcptype active\r\na=unknown:1\r\n"
+        "a=candidate:f 1 udp 1 ::ffff:127.0.0.1 9 typ host\r\na=candidate:"
+    )
     assert decode_description(example("a=candidate:", extra)) == EXAMPLE
