@@ -7,12 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chain.primitives.errors import StorageError
+from storage.directory import sync_directory
 
 PARTIAL_PREFIX = ".partial-"
 """A file under way bears a name that nobody can foresee behind this: one made before, or a link, cannot catch it."""
-
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES)
-"""What file systems answer that keep no order of their own for directories, or for one that cannot be listed."""
 
 
 def write_private(file: Path, raw: bytes) -> None:
@@ -52,18 +50,3 @@ def _name(partial: str, file: Path) -> None:
         if file.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(file)) from None
         os.replace(partial, file)
-
-
-def sync_directory(directory: Path) -> None:
-    """Wait until a directory is on the disk: a power cut can else take the name of a file whose content is safe."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
-            raise
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,7 @@ from typing import Protocol
 import plyvel
 
 from chain.primitives.errors import StorageError
+from storage.directory import sync_directory
 from storage.level_log import blank_damage, hides_damage, logs_are_only_torn
 
 log = logging.getLogger("storage")
@@ -229,20 +230,12 @@ def mark_repair(path: Path) -> Iterator[None]:
     try:
         with hold_level(path), mark.open("wb") as stream:  # the mark would keep a node that runs from its next start
             os.fsync(stream.fileno())
-            _sync_directory(path)
+            sync_directory(path)
         yield
         mark.unlink()
-        _sync_directory(path)
+        sync_directory(path)
     except OSError as error:
         raise explain(path, error) from None
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def repair_level(path: Path) -> None:

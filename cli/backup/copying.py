@@ -14,8 +14,8 @@ from chain.primitives.errors import ConfigError, StorageError
 from chain.primitives.units import Hash32
 from cli.backup.contents import Contents, HeldFile, survey
 from cli.datadir import DataDir, user_path
-from cli.private_files import sync_directory
 from storage.chain_store import ChainStore
+from storage.directory import sync_directory
 from storage.leveldb import hold_level, open_level
 from storage.migrations import claim
 

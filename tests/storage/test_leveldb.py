@@ -11,6 +11,7 @@ import pytest
 
 from chain.primitives.errors import StorageError
 from storage.leveldb import explain, open_level, repair_level
+from tests.helpers.held_store import held_by_another_process
 
 
 def test_pairs_survive_a_restart(tmp_path: Path) -> None:
@@ -32,20 +33,9 @@ def test_a_second_store_in_this_process_is_refused_with_the_directory(tmp_path: 
 
 @pytest.mark.slow
 def test_a_store_held_by_another_process_is_refused(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from storage.leveldb import open_level\n"
-        "store = open_level(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read(); store.close()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdin is not None
-        assert other.stdout.readline() == "open\n"
-        with pytest.raises(StorageError, match=r"in use by another process: stop that node first"):
-            open_level(tmp_path)
-        other.stdin.close()
-        assert other.wait(timeout=20) == 0
+    refused = pytest.raises(StorageError, match=r"in use by another process: stop that node first")
+    with held_by_another_process(tmp_path), refused:
+        open_level(tmp_path)
     open_level(tmp_path).close()
 
 

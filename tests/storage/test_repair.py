@@ -1,7 +1,5 @@
 """A damaged database is cut back to its last whole block, and the node goes on from there."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -26,6 +24,7 @@ from storage.migrations import claim
 from storage.repair import Repaired, repair, salvage
 from storage.verify import verify
 from tests.helpers.forge import INTERVAL, FakeRules, Forge
+from tests.helpers.held_store import held_by_another_process
 from tests.helpers.networks import RECEIVER, payment, small_genesis
 from tests.helpers.stakes import deposit
 
@@ -182,20 +181,8 @@ def test_a_leveldb_directory_is_repaired_in_place(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_repair_of_what_a_node_uses_leaves_no_mark(tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from storage.leveldb import open_level\n"
-        "store = open_level(Path(sys.argv[1])); print('open', flush=True); sys.stdin.read(); store.close()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        assert other.stdin is not None
-        assert other.stdout.readline() == "open\n"
-        with pytest.raises(StorageError, match="in use by another process"):
-            repair(tmp_path, GENESIS.chained.id, PARAMS)
-        other.stdin.close()
-        assert other.wait(timeout=20) == 0
+    with held_by_another_process(tmp_path), pytest.raises(StorageError, match="in use by another process"):
+        repair(tmp_path, GENESIS.chained.id, PARAMS)
     open_level(tmp_path).close()
 
 
