@@ -107,14 +107,15 @@ def test_two_miners_find_blocks_and_share_the_work(node: NodeProcess, miners: li
 def test_garbage_gets_a_verdict_or_a_named_error_and_harms_nobody(
     node: NodeProcess, miners: list[MinerProcess]
 ) -> None:
-    """Work for an unknown parent is stale, a repeated nonce is repeated, what is no nonce is an error by name."""
+    """Work for an unknown parent is stale, a nonce that counted counts once, what is no nonce is an error by name."""
     del miners
     unknown, nonce = "0x" + "77" * 32, "0x" + "00" * 8
     assert node.ask("mappemonde_submitWork", unknown, nonce, "vandal") == "stale"
     work = node.ask("mappemonde_getWork")
     assert isinstance(work, dict)
-    node.ask("mappemonde_submitWork", work["id"], nonce, "vandal")
-    assert node.ask("mappemonde_submitWork", work["id"], nonce, "vandal") in ("repeated", "stale")
+    first = node.ask("mappemonde_submitWork", work["id"], nonce, "vandal")
+    again = node.ask("mappemonde_submitWork", work["id"], nonce, "vandal")
+    assert again in ("weak" if first == "weak" else "repeated", "stale")
     for wrong in ((unknown, "0x00"), ("0x00", nonce), (unknown, nonce, "two\nlines"), (unknown,), (unknown, 5)):
         assert node.ask("mappemonde_submitWork", *wrong) is None, "refused with an error"
     account = workers(node)["vandal"]
