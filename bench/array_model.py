@@ -4,7 +4,8 @@
 reads its links 30 s after the last, and compares them with the mean of RUNS networks that the array model grew by as
 many peers a second. Fails when mean degree, mean path or lambda2 differ by more than TOLERANCE. 250 peers take two
 minutes. With `--load` a world that `mappemonde simulate growth --save` wrote takes the place of the exact run, and the
-model grows as fast and rests as long as that world did: 1,000 and 2,500 peers are compared so.
+model grows as fast and rests as long as that world did: 1,000 peers are compared so. With `--steady` the world is one
+that `simulate churn --load W --save V` left, and the model lets two mean sessions pass: so 2,500 are.
 """
 
 import argparse
@@ -17,9 +18,9 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from net.sim.arrays.graph import Shape, measure
-from net.sim.arrays.life import grown
+from net.sim.arrays.life import grown, steady
 from net.sim.arrays.rules import Rules, mainnet_rules
-from net.sim.measures import true_links
+from net.sim.measures import links_matrix
 from net.sim.saved import load
 from net.sim.scenarios.growth import build
 from net.sim.world import World
@@ -64,12 +65,9 @@ def exact(peers: int, seed: int) -> Grown:
 def read(world: World) -> Grown:
     """Return the links of a world's running nodes and the pace at which they joined, as their records tell it."""
     nodes = [node for node in world.nodes if node.running]
-    place = {node.peer: number for number, node in enumerate(nodes)}
-    pairs = [(place[left], place[right]) for left, right in true_links(nodes)]
-    ends = np.array(pairs + [(right, left) for left, right in pairs]).T
     born = [facts.born for node in nodes if (facts := node.mesh.view().facts(node.peer)) is not None]
     return Grown(
-        links=csr_array((np.ones(len(ends[0]), dtype=np.int16), (ends[0], ends[1])), shape=(len(nodes), len(nodes))),
+        links=links_matrix(nodes),
         join_every=(max(born) - min(born)) / max(1, len(born) - 1),
         rested=world.now - max(born),
     )
@@ -97,18 +95,26 @@ def main() -> int:
     parser.add_argument("--peers", type=int, default=250)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--load", type=Path, help="a world of the exact simulator instead of its growth here")
+    parser.add_argument("--steady", action="store_true", help="that world has lived for hours; so does the model then")
     options = parser.parse_args()
+    if options.steady and options.load is None:
+        parser.error("--steady needs a world: --load WORLD")
     rules, rng = mainnet_rules(), np.random.default_rng(options.seed)
     begun = process_time()
     grew = exact(options.peers, options.seed) if options.load is None else read(load(options.load))
     truth = grew.links
     spent = process_time() - begun
     begun = process_time()
-    models = [modelled(grew, rules, options.seed + run) for run in range(RUNS)]
+    seeds = range(options.seed, options.seed + RUNS)
+    if options.steady:
+        models = [steady(truth.shape[0], rules, seed).adjacency() for seed in seeds]
+    else:
+        models = [modelled(grew, rules, seed) for seed in seeds]
     shapes = [measure(model, rng) for model in models]
+    story = f"one joined each {grew.join_every:.0f} ms, read {grew.rested / 1000:.0f} s after the last"
     print(
-        f"{truth.shape[0]} peers, one joined each {grew.join_every:.0f} ms, read {grew.rested / 1000:.0f} s after the "
-        f"last: exact {spent:.1f} s CPU, {RUNS} networks of the model {process_time() - begun:.1f} s"
+        f"{truth.shape[0]} peers, {'steady' if options.steady else story}: exact {spent:.1f} s CPU, "
+        f"{RUNS} networks of the model {process_time() - begun:.1f} s"
     )
     reference = measure(truth, rng)
     worst = 0.0

@@ -1,4 +1,4 @@
-"""The stories of `simulate` about the network: growth, loss, dials, reach, churn, crash."""
+"""The stories of `simulate` about the network: growth, loss, dials, reach, settled, churn, crash."""
 
 import gc
 import signal
@@ -50,31 +50,42 @@ def _growth(name: str, loss: float, dials: float) -> Told:
     return tell
 
 
-def _grown(peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None) -> "World":
-    from net.sim.saved import load
+def _settled(
+    peers: int, seed: int, _every: int, progress: "Progress | None", world: Path | None
+) -> "tuple[Outcome, World]":
+    from net.sim.scenarios.settled import run
 
-    return load(world) if world is not None else _grow(peers, seed, every, progress, None)[1]
+    if world is not None:
+        raise click.UsageError("settled begins with an empty world: leave --load out")
+    return run(peers, seed, progress=progress)
+
+
+def _begun(peers: int, seed: int, world: Path | None) -> "World":
+    from net.sim.saved import load
+    from net.sim.scenarios.settled import begin
+
+    return load(world) if world is not None else begin(peers, seed)
 
 
 def _churn(minutes: int) -> Told:
     def tell(
-        peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+        peers: int, seed: int, _every: int, progress: "Progress | None", world: Path | None
     ) -> "tuple[Outcome, World]":
         from net.sim.scenarios.churn import run
 
-        grown = _grown(peers, seed, every, progress, world)
-        return run(grown, duration=minutes * 60_000, progress=progress)[0], grown
+        begun = _begun(peers, seed, world)
+        return run(begun, duration=minutes * 60_000, progress=progress)[0], begun
 
     return tell
 
 
 def _crash(
-    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
+    peers: int, seed: int, _every: int, progress: "Progress | None", world: Path | None
 ) -> "tuple[Outcome, World]":
     from net.sim.scenarios.crash import run
 
-    grown = _grown(peers, seed, every, progress, world)
-    return run(grown, progress=progress), grown
+    begun = _begun(peers, seed, world)
+    return run(begun, progress=progress), begun
 
 
 def _reach(
@@ -100,8 +111,12 @@ STORIES: dict[str, tuple[str, Told]] = {
     "loss": (f"Growth while {LOSS:.0%} of the frames are lost once.", _growth("loss", LOSS, 0.0)),
     "dials": (f"Growth while {DIAL_FAILURES:.0%} of the dials never open.", _growth("dials", 0.0, DIAL_FAILURES)),
     "reach": ("Growth while three peers in ten meet public ones only, and as many no hard ones.", _reach),
-    "churn": ("Some time of a grown network whose peers leave after 8 h on average and are replaced.", _churn(10)),
-    "crash": ("A random third of a grown network vanishes at once.", _crash),
+    "settled": (
+        "A network as it is after hours, made at once: ids of all ages, links where their slots want them.",
+        _settled,
+    ),
+    "churn": ("Some time of a settled network whose peers leave after 8 h on average and are replaced.", _churn(10)),
+    "crash": ("A random third of a settled network vanishes at once.", _crash),
 }
 
 

@@ -30,7 +30,7 @@ from net.core.map.gossip import KINDS as GOSSIP_KINDS
 from net.core.map.loading import load_archive
 from net.core.map.reconcile import KINDS as RECONCILE_KINDS
 from net.core.map.view import MapView
-from net.core.mesh_parts import BANS_BLOB, assemble
+from net.core.mesh_parts import BANS_BLOB, Parts, assemble
 from net.core.mesh_report import MeshStatistics, Neighbour
 from net.core.mesh_traffic import Traffic
 from net.core.mesh_words import Interpreter, Said
@@ -354,6 +354,11 @@ class Mesh:
         return []
 
     # --- views -----------------------------------------------------------------------------------------------------
+
+    @property
+    def parts(self) -> Parts:
+        """What the mesh is made of: for simulated worlds that begin in the middle. A driver leaves it alone."""
+        return self._parts
 
     def view(self) -> MapView:
         """Return the map, to read."""

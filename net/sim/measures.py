@@ -1,29 +1,20 @@
-"""What is read off a world: degrees, distances, pieces, how true the maps are, how far a message came."""
+"""What is read off a world: its graph, how true the maps are, how far a message came."""
 
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from chain.primitives.peer import PeerId
 from net.core.effects import LinkKind
+from net.sim.arrays.graph import Shape, measure
 from net.sim.node import SimNode
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 Edges = frozenset[tuple[PeerId, PeerId]]
-
-
-@dataclass(frozen=True, slots=True)
-class Topology:
-    """The graph of links that both ends list."""
-
-    peers: int
-    links: int
-    mean_degree: float
-    least_degree: int
-    greatest_degree: int
-    components: int
-    mean_path: float
-    """Mean distance in hops over pairs in the same component."""
-    diameter: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,45 +49,20 @@ def map_links(node: SimNode) -> Edges:
     return frozenset((left, right) for left in view.ids() for right in view.confirmed_neighbours(left) if left < right)
 
 
-def topology(peers: Sequence[PeerId], links: Edges) -> Topology:
-    """Measure a graph by breadth-first search from every peer."""
-    around: dict[PeerId, list[PeerId]] = {peer: [] for peer in peers}
-    for left, right in sorted(links):
-        around[left].append(right)
-        around[right].append(left)
-    pairs = total = diameter = components = 0
-    placed: set[PeerId] = set()
-    for start in peers:
-        distances = _distances(around, start)
-        if start not in placed:
-            components += 1
-            placed.update(distances)
-        pairs += len(distances) - 1
-        total += sum(distances.values())
-        diameter = max(diameter, *distances.values())
-    degrees = [len(others) for others in around.values()]
-    return Topology(
-        peers=len(peers),
-        links=len(links),
-        mean_degree=sum(degrees) / max(1, len(degrees)),
-        least_degree=min(degrees, default=0),
-        greatest_degree=max(degrees, default=0),
-        components=components,
-        mean_path=total / max(1, pairs),
-        diameter=diameter,
-    )
+def links_matrix(nodes: Iterable[SimNode]) -> "csr_array":
+    """Return the symmetric matrix of the links that are up and listed at both ends, over the nodes that run."""
+    from scipy.sparse import csr_array  # noqa: PLC0415 (scipy is slow to load)
+
+    running = [node for node in nodes if node.running]
+    place = {node.peer: number for number, node in enumerate(running)}
+    pairs = [(place[left], place[right]) for left, right in sorted(true_links(running))]
+    ends = np.array(pairs + [(right, left) for left, right in pairs], dtype=np.int64).reshape(-1, 2).T
+    return csr_array((np.ones(ends.shape[1], dtype=np.int16), (ends[0], ends[1])), shape=(len(running), len(running)))
 
 
-def _distances(around: dict[PeerId, list[PeerId]], start: PeerId) -> dict[PeerId, int]:
-    distances = {start: 0}
-    waiting = deque([start])
-    while waiting:
-        peer = waiting.popleft()
-        for other in around[peer]:
-            if other not in distances:
-                distances[other] = distances[peer] + 1
-                waiting.append(other)
-    return distances
+def shape(nodes: Iterable[SimNode]) -> Shape:
+    """Measure the graph of the links that are up and listed at both ends."""
+    return measure(links_matrix(nodes), np.random.default_rng(0))
 
 
 def map_quality(nodes: Sequence[SimNode]) -> MapQuality:

@@ -39,6 +39,7 @@ from net.core.effects import (
 )
 from net.core.health.survey import Survey
 from net.core.identity.identity import Identity, create_identity
+from net.core.map.own import OWN_BLOB, encode_stored
 from net.core.mesh import Mesh
 from net.core.wire.frame import FRAME_MAX
 from net.sim.geography import random_place
@@ -49,9 +50,11 @@ from net.sim.world import End, World
 class SimNode:
     """One node. Its application accepts every message and remembers when it came."""
 
-    def __init__(self, world: World, config: MeshConfig, topics: Sequence[TopicSpec]) -> None:
+    def __init__(
+        self, world: World, config: MeshConfig, topics: Sequence[TopicSpec], *, born: Millis | None = None
+    ) -> None:
         """`config` holds for all nodes; the own rendezvous URL is filled in here unless it is None or nobody could call
-        it, and so is the reachability, as the world has it."""
+        it, and so is the reachability, as the world has it. `born` gives an id that is older than its node."""
         self.world = world
         self.index = len(world.nodes)
         world.nodes.append(self)
@@ -71,7 +74,7 @@ class SimNode:
         """Open quiet ports, and for which measurement."""
         self.identity: Identity = create_identity(self.rng.randbytes, world.now, world.conditions.id_difficulty)
         self.archive = SharedArchive(world.pool)
-        self.blobs: dict[str, bytes] = {}
+        self.blobs: dict[str, bytes] = {} if born is None else {OWN_BLOB: encode_stored(born, born)}
         self.wires: dict[LinkId, tuple[End, End]] = {}
         self.running = False
         self.arrived: dict[bytes, Millis] = {}

@@ -32,6 +32,8 @@ class Traffic:
     direct: float
     """Bytes of everything else: offers, answers, clock samples, handshakes."""
     frames: float
+    signed: float
+    """Records signed in an hour."""
     bound: float
     """Bytes of records if each signed in this time had come to each peer exactly once."""
 
@@ -65,6 +67,7 @@ class Meter:
             keepalive=sums[1] / share,
             direct=sums[2] / share,
             frames=sums[3] / share,
+            signed=3600 * sums[4] / share,
             bound=sums[4] * size / seconds,
         )
 

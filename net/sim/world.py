@@ -110,6 +110,8 @@ class World:
         """Rendezvous by URL; take an entry out to close the listener."""
         self.story: object | None = None
         """What tells the story this world is in the middle of: it is kept with the world."""
+        self.population: object | None = None
+        """What lets peers leave and others come, kept like the story."""
 
     @property
     def digest(self) -> bytes:

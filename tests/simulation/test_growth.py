@@ -9,8 +9,8 @@ from net.sim.world import Conditions
 def check(growth: Growth, peers: int, *, recall: float = 0.99) -> None:
     assert growth.linked_after is not None
     assert growth.linked_after <= 30_000
-    assert growth.topology.components == 1
-    assert growth.topology.greatest_degree <= 24
+    assert growth.shape.components == 1
+    assert growth.shape.greatest_degree <= 24
     assert growth.maps.mean_recall >= recall
     assert growth.maps.mean_precision >= 0.99
     assert growth.reached == 1.0
@@ -30,7 +30,7 @@ def test_twelve_peers_twice_give_the_same_bytes() -> None:
 def test_thirty_peers_with_loss_and_failing_dials() -> None:
     growth = run(30, 5, conditions=Conditions(loss=0.02, dial_failures=0.1))
     assert growth.linked_after is not None
-    assert growth.topology.components == 1
+    assert growth.shape.components == 1
     assert growth.reached == 1.0
     assert growth.maps.mean_recall >= 0.97
 

@@ -156,7 +156,7 @@ class OwnRecord:
         record, _ = self._sign(now, auxiliary, leaving=True)
         self.signing = Signing.WAITING
         self._ahead = record.seq  # a clean stop: the next run may go on from here
-        return record, [Persist(OWN_BLOB, _encode_stored(record.born, self._ahead))]
+        return record, [Persist(OWN_BLOB, encode_stored(record.born, self._ahead))]
 
     def _sign(self, now: Millis, auxiliary: bytes, *, leaving: bool) -> tuple[Record, list[Persist]]:
         assert self.signing is Signing.ALLOWED, "nothing is signed before the time is agreed on"
@@ -188,7 +188,7 @@ class OwnRecord:
         if seq <= self._ahead:
             return record, []
         self._ahead = Millis(seq + SEQ_AHEAD)
-        return record, [Persist(OWN_BLOB, _encode_stored(record.born, self._ahead))]
+        return record, [Persist(OWN_BLOB, encode_stored(record.born, self._ahead))]
 
     def judge(self, record: Record, raw: bytes, held: bytes | None, now: Millis) -> Verdict:
         """Say what a validly signed record of the own id means; `held` is the newest this node knows, encoded.
@@ -219,7 +219,8 @@ class OwnRecord:
         return self._last
 
 
-def _encode_stored(born: Millis, ahead: Millis) -> bytes:
+def encode_stored(born: Millis, ahead: Millis) -> bytes:
+    """Return the blob of an id born then that has signed nothing past `ahead`."""
     return pack([_VERSION, born, ahead])
 
 

@@ -19,13 +19,15 @@ POINTS = 30
 
 
 class Population:
-    """Keeps the number of running peers: each that leaves is replaced by a new one."""
+    """Keeps the number of running peers: each that leaves is replaced by a new one. The last one made for a world does,
+    not those of stories before."""
 
     def __init__(self, world: World, *, session: int) -> None:
         self._world = world
         self._session = session
         self._rng = Random(f"churn/{world.seed}")
         self.left = self.joined = 0
+        world.population = self
         for node in world.nodes:
             if node.running:
                 self._plan(node)
@@ -35,7 +37,7 @@ class Population:
         self._world.at(self._world.now + length, self._leave, node)
 
     def _leave(self, node: SimNode) -> None:
-        if not node.running:
+        if not node.running or self._world.population is not self:
             return
         self.left += 1
         if self._rng.random() < 0.5:
@@ -67,6 +69,7 @@ def run(
     outcome.numbers = {
         "left": population.left,
         "joined": population.joined,
+        "records_per_hour": traffic.signed,
         "records_bytes_s": traffic.records,
         "least_bytes_s": traffic.bound,
         "times_least": traffic.times_bound,
@@ -74,6 +77,7 @@ def run(
         "other_bytes_s": traffic.direct,
         "frames_s": traffic.frames,
     }
+    teller.shape()
     teller.message(_longest_lived(world), TOPIC.number)
     return teller.end(), population
 

@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from random import Random
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from net.sim.arrays.graph import component_sizes
-from net.sim.measures import topology, true_links
+from net.sim.measures import links_matrix, shape
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import TOPIC
 from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller
@@ -30,10 +29,10 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     for node in rng.sample(running, int(len(running) * share)):
         node.crash()
     left = [node for node in world.nodes if node.running]
-    at_once = topology([node.peer for node in left], true_links(left))
+    at_once = shape(left)
     true_after = teller.until_true(HEALING, "healing")
     teller.pass_time(max(0, HEALING - (true_after or HEALING)), "healing", watch=True)
-    healed = topology([node.peer for node in left], true_links(left))
+    healed = shape(left)
     teller.pass_time(duration - HEALING, "after", watch=True)
     outcome.numbers = {
         "left": len(left),
@@ -52,9 +51,7 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
 
 def _giants(nodes: Sequence[SimNode], share: float, seed: int) -> list[float]:
     """Return, for each of DRAWS crashes of a share of the nodes, the part of the others in the largest piece."""
-    place = {node.peer: at for at, node in enumerate(nodes)}
-    ends = np.array([(place[left], place[right]) for left, right in sorted(true_links(nodes))], dtype=np.int64)
-    links = csr_array((np.ones(len(ends)), (ends[:, 0], ends[:, 1])), shape=(len(nodes), len(nodes)))
+    links = links_matrix(nodes)
     giants = []
     for draw in range(DRAWS):
         gone = Random(f"crash/{seed}/{share}/{draw}").sample(range(len(nodes)), int(len(nodes) * share))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from net.core.config import MeshConfig
 from net.core.health.monitor import HealthStatistics
 from net.core.wire.record import Flags
-from net.sim.measures import Topology, topology, true_links
+from net.sim.arrays.graph import Shape
+from net.sim.measures import shape, true_links
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import TOPIC, settings
 from net.sim.world import World
@@ -30,7 +31,7 @@ class Step:
     """Virtual ms from the step's beginning until half of the running nodes had raised it; None: never in time."""
     across: int
     """Links between the halves, the newcomers counted with the first."""
-    truth: Topology
+    truth: Shape
     """Of the running nodes and the links between them."""
     healing: int
     """Running nodes whose record carries the healing flag."""
@@ -98,7 +99,7 @@ class _Story:
             alarmed=self.raised(kind, begun),
             after=after,
             across=sum((left in self.second) != (right in self.second) for left, right in links),
-            truth=topology([node.peer for node in alive], links),
+            truth=shape(alive),
             healing=sum(_healing(node) for node in alive),
             greatest_bare=max((len(node.mesh.neighbours()) for node in alive if not _healing(node)), default=0),
             seen=alive[0].mesh.health(),

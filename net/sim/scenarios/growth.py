@@ -8,16 +8,14 @@ from chain.primitives.errors import ConfigError
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import Priority
-from net.sim.measures import MapQuality, Topology, delays, map_quality, reach, topology, true_links
+from net.sim.arrays.graph import Shape
+from net.sim.measures import MapQuality, delays, map_quality, reach, shape
 from net.sim.node import SimNode
 from net.sim.scenarios.story import Outcome, Progress, Teller
 from net.sim.world import EPOCH, Conditions, World
 
 SETTLED = 30_000
 """Virtual ms after the last join in which the maps must become true (issue 4's table): so long the curve goes on."""
-
-MEASURED_MAX = 3_000
-"""Peers up to which paths are measured one by one."""
 
 ALL_SURVEY = 500
 """Networks up to this size in which every peer surveys its map."""
@@ -35,7 +33,7 @@ class Growth:
 
     linked_after: int | None
     """Virtual ms after the last join until every node had `enough` listed links; None: never in time."""
-    topology: Topology
+    shape: Shape
     maps: MapQuality
     reached: float
     """Share of nodes the message came to."""
@@ -107,7 +105,7 @@ def run(
     statistics = [node.mesh.statistics() for node in nodes]
     return Growth(
         linked_after=max(0, linked_at - joined) if ready else None,
-        topology=topology([node.peer for node in nodes], true_links(nodes)),
+        shape=shape(nodes),
         maps=map_quality(nodes),
         reached=reach(nodes, payload),
         last_delay=delays(nodes, payload)[-1],
@@ -160,16 +158,6 @@ def _tell(world: World, teller: Teller) -> Outcome:
         outcome.numbers["maps_true_after_ms"] = teller.until_true(limit, "settling", since=joined)
     teller.pass_until(joined + min(SETTLED, limit), "settling", watch=True)
     teller.message(nodes[-1], TOPIC.number)
-    measured = outcome.peers <= MEASURED_MAX
-    shape = topology([node.peer for node in nodes], true_links(nodes)) if measured else None
-    statistics = [node.mesh.statistics() for node in nodes]
-    outcome.numbers |= {
-        "mean_degree": shape.mean_degree if shape else None,
-        "pieces": shape.components if shape else None,
-        "mean_path": shape.mean_path if shape else None,
-        "diameter": shape.diameter if shape else None,
-        "records_signed": sum(one.gossip.signed for one in statistics),
-        "records_taken": sum(one.gossip.applied for one in statistics),
-        "megabytes": round(world.bytes_delivered / 1e6, 1),
-    }
+    teller.shape()
+    teller.records()
     return teller.end()

@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
 
-from net.sim.measures import delays, reach
+import numpy as np
+
+from net.sim.arrays.graph import measure, random_graph
+from net.sim.measures import delays, links_matrix, reach
 from net.sim.node import SimNode
 from net.sim.pictures import curves_svg, histogram_svg, map_svg
 from net.sim.truth import quality
@@ -156,6 +159,30 @@ class Teller:
         self._world.run_for(MESSAGE_TIME)  # in one go: broken off in between, it would be published again
         self.outcome.delays = delays(nodes, payload)
         self.outcome.numbers |= {"reached": reach(nodes, payload), "last_delay_ms": self.outcome.delays[-1]}
+
+    def shape(self) -> None:
+        """Add to the outcome what the graph of all links is like, beside a random one of the same degrees."""
+        links, rng = links_matrix(self._world.nodes), np.random.default_rng(self._world.seed)
+        found = measure(links, rng)
+        twin = measure(random_graph(np.diff(links.indptr).astype(np.int64), rng), rng)
+        self.outcome.numbers |= {
+            "mean_degree": found.mean_degree,
+            "pieces": found.components,
+            "mean_path": found.mean_path,
+            "path_over_random": found.mean_path / max(twin.mean_path, 1e-9),
+            "diameter": found.diameter,
+            "lambda2": found.lambda2,
+            "lambda2_over_random": found.lambda2 / max(twin.lambda2, 1e-9),
+        }
+
+    def records(self) -> None:
+        """Add to the outcome what the nodes that run have signed and taken since they started, and all bytes."""
+        statistics = [node.mesh.statistics().gossip for node in self._world.nodes if node.running]
+        self.outcome.numbers |= {
+            "records_signed": sum(one.signed for one in statistics),
+            "records_taken": sum(one.applied for one in statistics),
+            "megabytes": round(self._world.bytes_delivered / 1e6, 1),
+        }
 
     def end(self) -> Outcome:
         """Add what all stories tell: maps at the end, CPU, frames, digest."""

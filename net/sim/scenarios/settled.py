@@ -1,0 +1,53 @@
+"""A network as it is after hours, made at once (`net.sim.settlement`): what steady stories begin with."""
+
+from dataclasses import replace
+from random import Random
+
+from chain.primitives.units import Millis
+from net.sim.node import SimNode
+from net.sim.scenarios.churn import SESSION
+from net.sim.scenarios.growth import ALL_SURVEY, SURVEYORS, TOPIC, settings
+from net.sim.scenarios.story import Outcome, Progress, Teller
+from net.sim.settlement import Settlement, open_links, spread_map
+from net.sim.world import World
+
+LIMIT = 120_000
+"""Virtual ms in which all must know all."""
+
+
+def run(peers: int, seed: int, *, progress: Progress | None = None) -> tuple[Outcome, World]:
+    """Link up all peers at once, let everyone learn the map, then publish a message.
+
+    The ids are as old as those of peers whose sessions of 8 h on average end by chance.
+    """
+    world = World(seed)
+    outcome = Outcome("settled", peers, seed)
+    teller = Teller(world, outcome, total=LIMIT, progress=progress)
+    nodes = build(world, peers)
+    outcome.numbers["maps_true_after_ms"] = teller.until_true(LIMIT, "learning")
+    teller.message(nodes[-1], TOPIC.number)
+    teller.shape()
+    teller.records()
+    return teller.end(), world
+
+
+def begin(peers: int, seed: int) -> World:
+    """Return a settled world of so many peers."""
+    world = World(seed)
+    build(world, peers)
+    return world
+
+
+def build(world: World, peers: int) -> list[SimNode]:
+    """Return nodes that run, are linked and know each other."""
+    rng = Random(f"settled/{world.seed}")
+    ages = [Millis(int(rng.expovariate(1 / SESSION))) for _ in range(peers)]
+    nodes = []
+    for number, age in enumerate(ages):
+        config = replace(settings(), surveys=peers <= ALL_SURVEY or number % SURVEYORS == 0)
+        nodes.append(SimNode(world, config, [TOPIC], born=Millis(world.now - age)))
+    settlement = Settlement(nodes, ages, rng)
+    settlement.settle()
+    open_links(nodes, settlement.own)
+    spread_map(nodes)
+    return nodes
