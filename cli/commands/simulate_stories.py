@@ -6,10 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from functools import wraps
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,100 +23,90 @@ LOSS = 0.05
 DIAL_FAILURES = 0.2
 """What `loss` and `dials` do to the wires."""
 
-Told = Callable[[int, int, int, "Progress | None", Path | None], "tuple[Outcome, World]"]
-"""Peers, seed, ms between joins, progress, a saved world: the outcome and the world at its end."""
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command was asked for."""
+
+    peers: int
+    seed: int
+    load: Path | None = None
+    """A saved world."""
+    join_every: int = 100
+    """Virtual ms between joins."""
+    minutes: int = 10
+    """Virtual minutes of churn."""
 
 
-def _grow(
-    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
-) -> "tuple[Outcome, World]":
-    return _growth("growth", 0.0, 0.0)(peers, seed, every, progress, world)
+Told = Callable[[Asked, "Progress | None"], "tuple[Outcome, World]"]
+"""Returns the outcome and the world at its end."""
 
 
-def _growth(name: str, loss: float, dials: float) -> Told:
-    def tell(
-        peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
-    ) -> "tuple[Outcome, World]":
+def _growth(name: str, loss: float = 0.0, dials: float = 0.0) -> Told:
+    def tell(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
         from net.sim.saved import load
         from net.sim.scenarios.growth import go_on, grow
         from net.sim.world import Conditions
 
-        if world is not None:
-            left = load(world)
-            return go_on(left, scenario=name, progress=progress), left
-        conditions = Conditions(loss=loss, dial_failures=dials)
-        return grow(peers, seed, join_every=every, conditions=conditions, scenario=name, progress=progress)
+        if asked.load is not None:
+            world = load(asked.load)
+            return go_on(world, scenario=name, progress=progress), world
+        conditions, every = Conditions(loss=loss, dial_failures=dials), asked.join_every
+        return grow(asked.peers, asked.seed, join_every=every, conditions=conditions, scenario=name, progress=progress)
 
     return tell
 
 
-def _settled(
-    peers: int, seed: int, _every: int, progress: "Progress | None", world: Path | None
-) -> "tuple[Outcome, World]":
+def _reach(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
+    from net.sim.scenarios.reach import run
+
+    return run(asked.peers, asked.seed, join_every=asked.join_every, progress=progress)
+
+
+def _settled(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
     from net.sim.scenarios.settled import run
 
-    if world is not None:
-        raise click.UsageError("settled begins with an empty world: leave --load out")
-    return run(peers, seed, progress=progress)
+    return run(asked.peers, asked.seed, progress=progress)
 
 
-def _begun(peers: int, seed: int, world: Path | None) -> "World":
+def _begun(asked: Asked) -> "World":
     from net.sim.saved import load
     from net.sim.scenarios.settled import begin
 
-    return load(world) if world is not None else begin(peers, seed)
+    return load(asked.load) if asked.load is not None else begin(asked.peers, asked.seed)
 
 
-def _churn(minutes: int) -> Told:
-    def tell(
-        peers: int, seed: int, _every: int, progress: "Progress | None", world: Path | None
-    ) -> "tuple[Outcome, World]":
-        from net.sim.scenarios.churn import run
+def _churn(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
+    from net.sim.scenarios.churn import run
 
-        begun = _begun(peers, seed, world)
-        return run(begun, duration=minutes * 60_000, progress=progress)[0], begun
-
-    return tell
+    world = _begun(asked)
+    return run(world, duration=asked.minutes * 60_000, progress=progress)[0], world
 
 
-def _crash(
-    peers: int, seed: int, _every: int, progress: "Progress | None", world: Path | None
-) -> "tuple[Outcome, World]":
+def _crash(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
     from net.sim.scenarios.crash import run
 
-    begun = _begun(peers, seed, world)
-    return run(begun, progress=progress), begun
+    world = _begun(asked)
+    return run(world, progress=progress), world
 
 
-def _reach(
-    peers: int, seed: int, every: int, progress: "Progress | None", world: Path | None
-) -> "tuple[Outcome, World]":
-    from net.sim.scenarios.reach import run
+GROWTHS = ("growth", "loss", "dials", "reach")
+"""Stories in which peers join one after the other."""
 
-    if world is not None:
-        raise click.UsageError("reach begins with an empty world: leave --load out")
-    return run(peers, seed, join_every=every, progress=progress)
+EMPTY = ("reach", "settled")
+"""Stories that begin in no saved world."""
 
-
-BREAKABLE = ("growth", "loss", "dials")
+BREAKABLE = ("growth", "loss", "dials", "churn")
 """Stories that can be broken off and gone on with: those that take hours where peers are many."""
 
-LOAD_HELP = f"Begin in this world; {', '.join(BREAKABLE[:-1])} and {BREAKABLE[-1]} go on in one that was broken off."
-SAVE_HELP = (
-    f"Write the world at the end here. {', '.join(BREAKABLE).capitalize()}: Ctrl-C writes it too, to go on from."
-)
-
 STORIES: dict[str, tuple[str, Told]] = {
-    "growth": ("Let peers join one after the other until all maps are true, then publish a message.", _grow),
-    "loss": (f"Growth while {LOSS:.0%} of the frames are lost once.", _growth("loss", LOSS, 0.0)),
-    "dials": (f"Growth while {DIAL_FAILURES:.0%} of the dials never open.", _growth("dials", 0.0, DIAL_FAILURES)),
-    "reach": ("Growth while three peers in ten meet public ones only, and as many no hard ones.", _reach),
-    "settled": (
-        "A network as it is after hours, made at once: ids of all ages, links where their slots want them.",
-        _settled,
-    ),
-    "churn": ("Some time of a settled network whose peers leave after 8 h on average and are replaced.", _churn(10)),
-    "crash": ("A random third of a settled network vanishes at once.", _crash),
+    "growth": ("Let peers join until all maps are true. Then one publishes a message.", _growth("growth")),
+    "loss": (f"Growth while {LOSS:.0%} of the frames are lost once.", _growth("loss", loss=LOSS)),
+    "dials": (f"Growth while {DIAL_FAILURES:.0%} of the dials never open.", _growth("dials", dials=DIAL_FAILURES)),
+    "reach": ("Growth while three peers in ten meet only public ones. As many do not meet those three.", _reach),
+    "settled": ("Make a network as it is after hours. Ids are of all ages, links where slots want them.", _settled),
+    "churn": ("Let peers leave after 8 h on average, and others come. It begins settled or in a saved world.", _churn),
+    "crash": ("Let a random third vanish at once. It begins settled or in a saved world.", _crash),
 }
 
 
@@ -126,39 +116,40 @@ def add_stories(group: click.Group) -> None:
         group.add_command(_command(name, about, tell))
 
 
+def _options(name: str) -> list[click.Parameter]:
+    """Return the options of a story."""
+    load = "Begin in this world" + (", or go on where it was broken off." if name in BREAKABLE else ".")
+    save = "Write the world at the end here" + (", on Ctrl-C too, to go on from." if name in BREAKABLE else ".")
+    there, file = (click.Path(exists=exists, dir_okay=False, path_type=Path) for exists in (True, False))
+    folder, count = click.Path(file_okay=False, path_type=Path), click.IntRange(1)
+    own = {
+        "join_every": click.Option(["--join-every"], type=count, default=100, show_default=True, help="Virtual ms."),
+        "minutes": click.Option(["--minutes"], type=count, default=10, show_default=True, help="Virtual minutes."),
+        "load": click.Option(["--load"], type=there, help=load),
+    }
+    lacking = set() if name in GROWTHS else {"join_every"}
+    lacking |= {"minutes"} if name != "churn" else set()
+    lacking |= {"load"} if name in EMPTY else set()
+    return [
+        click.Option(["--peers"], type=click.IntRange(2, 5_000), default=200, show_default=True, help="How many."),
+        click.Option(["--seed"], type=int, default=1, show_default=True, help="Equal seeds give equal runs."),
+        *(option for field, option in own.items() if field not in lacking),
+        click.Option(["--save"], type=file, help=save),
+        click.Option(["--pictures"], type=folder, help="Write SVG and JSON here."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON."),
+        click.Option(["--profile"], is_flag=True, help="Also print the CPU seconds by part (takes twice as long)."),
+    ]
+
+
 def _command(name: str, about: str, tell: Told) -> click.Command:
-    @click.command(name, help=about)
-    @click.option("--peers", type=click.IntRange(2, 5_000), default=200, show_default=True, help="Peers that join.")
-    @click.option("--join-every", type=click.IntRange(1), default=100, show_default=True, help="Ms between joins.")
-    @click.option("--minutes", type=click.IntRange(1), help="Virtual minutes of churn (only there; 10 unless told).")
-    @click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
-    @click.option("--load", type=click.Path(exists=True, dir_okay=False, path_type=Path), help=LOAD_HELP)
-    @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help=SAVE_HELP)
-    @click.option("--pictures", type=click.Path(file_okay=False, path_type=Path), help="Write SVG and JSON here.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-    @click.option("--profile", is_flag=True, help="Also print the CPU seconds by part (the run takes twice as long).")
-    @wraps(tell)
-    def command(
-        peers: int,
-        join_every: int,
-        seed: int,
-        load: Path | None,
-        save: Path | None,
-        pictures: Path | None,
-        minutes: int | None,
-        *,
-        as_json: bool,
-        profile: bool,
-    ) -> None:
-        if minutes is not None and name != "churn":
-            raise click.UsageError(f"{name} lasts as long as it takes: leave --minutes out")
+    @click.command(name, help=about, params=_options(name))
+    def command(save: Path | None, pictures: Path | None, *, as_json: bool, profile: bool, **asked: Any) -> None:
         if save is not None and not save.absolute().parent.is_dir():  # not after hours
             raise click.UsageError(f"there is no folder {save.absolute().parent} to save the world in")
-        story = tell if minutes is None else _churn(minutes)
         parts: Counter[str] = Counter()
         broken_off = _broken_off(name, save) if save is not None and name in BREAKABLE else nullcontext(_never)
-        with broken_off as asked, _bar(name, asked) as progress, _uncollected(), _profiled(parts if profile else None):
-            outcome, world = story(peers, seed, join_every, progress, load)
+        with broken_off as ask, _bar(name, ask) as progress, _uncollected(), _profiled(parts if profile else None):
+            outcome, world = tell(Asked(**asked), progress)
         click.echo(outcome.to_json() if as_json else outcome.table())
         for part, seconds in parts.most_common(20):
             click.echo(f"{part:<34} {seconds:.2f} s", err=as_json)

@@ -5,7 +5,7 @@ from random import Random
 
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import ALL_SURVEY, SURVEYORS, TOPIC, settings
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller
+from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller, interrupted
 from net.sim.traffic import Meter
 from net.sim.world import World
 
@@ -53,22 +53,43 @@ class Population:
         self._plan(fresh)
 
 
+class Life(Teller):
+    """The teller of churn, with what it counts."""
+
+    def __init__(
+        self, world: World, outcome: Outcome, *, duration: int, session: int, progress: Progress | None
+    ) -> None:
+        super().__init__(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
+        self.duration = duration
+        self.meter = Meter(world.nodes)
+        self.population = Population(world, session=session)
+
+
 def run(
     world: World, *, duration: int = 600_000, session: int = SESSION, progress: Progress | None = None
 ) -> tuple[Outcome, Population]:
-    """Let a grown world live for `duration` virtual ms and measure what its peers receive."""
-    running = sum(node.running for node in world.nodes)
-    outcome = Outcome("churn", running, world.seed)
-    teller = Teller(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
-    meter = Meter(world.nodes)
-    population = Population(world, session=session)
-    for _ in range(POINTS):
-        teller.pass_time(duration // POINTS, "churn")
-        teller.judge()
-    traffic = meter.read()
-    outcome.numbers = {
-        "left": population.left,
-        "joined": population.joined,
+    """Let a whole world live for `duration` virtual ms and measure what its peers receive, or go on with that where it
+    was broken off. Raises `ConfigError` for a world that is in the middle of another story."""
+    life = interrupted(world, "churn")
+    if isinstance(life, Life):
+        life.go_on(progress)
+    else:
+        running = sum(node.running for node in world.nodes)
+        outcome = Outcome("churn", running, world.seed)
+        life = Life(world, outcome, duration=duration, session=session, progress=progress)
+    return _tell(world, life), life.population
+
+
+def _tell(world: World, life: Life) -> Outcome:
+    """Tell what of the story is still to come."""
+    numbers = life.outcome.numbers
+    for point in range(len(life.outcome.curves.get("recall", ())), POINTS):
+        life.pass_until(life.duration * (point + 1) // POINTS, "churn")
+        life.judge()
+    traffic = life.meter.read()
+    numbers |= {
+        "left": life.population.left,
+        "joined": life.population.joined,
         "records_per_hour": traffic.signed,
         "records_bytes_s": traffic.records,
         "least_bytes_s": traffic.bound,
@@ -77,9 +98,9 @@ def run(
         "other_bytes_s": traffic.direct,
         "frames_s": traffic.frames,
     }
-    teller.shape()
-    teller.message(_longest_lived(world), TOPIC.number)
-    return teller.end(), population
+    life.shape()
+    life.message(_longest_lived(world), TOPIC.number)
+    return life.end()
 
 
 def _longest_lived(world: World) -> SimNode:

@@ -9,7 +9,7 @@ from net.sim.arrays.graph import component_sizes
 from net.sim.measures import links_matrix, shape
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import TOPIC
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller
+from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller, interrupted
 from net.sim.world import World
 
 DRAWS = 100
@@ -20,7 +20,9 @@ HEALING = 60_000
 
 
 def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress: Progress | None = None) -> Outcome:
-    """Crash a share of a grown world and watch the others find out and mend."""
+    """Crash a share of a whole world and watch the others find out and mend. Raises `ConfigError` for one that is in
+    the middle of another story."""
+    interrupted(world, "crash")  # raises: half a story is no beginning of this one
     rng = Random(f"crash/{world.seed}")
     running = [node for node in world.nodes if node.running]
     outcome = Outcome("crash", len(running), world.seed)

@@ -11,7 +11,7 @@ from net.core.effects import Priority
 from net.sim.arrays.graph import Shape
 from net.sim.measures import MapQuality, delays, map_quality, reach, shape
 from net.sim.node import SimNode
-from net.sim.scenarios.story import Outcome, Progress, Teller
+from net.sim.scenarios.story import Outcome, Progress, Teller, interrupted
 from net.sim.world import EPOCH, Conditions, World
 
 SETTLED = 30_000
@@ -141,8 +141,8 @@ def grow(
 
 def go_on(world: World, *, scenario: str, progress: Progress | None = None) -> Outcome:
     """Go on with a growth that was broken off, in the world read back. Raises `ConfigError` for any other world."""
-    teller = world.story
-    if not isinstance(teller, Teller) or teller.outcome.scenario != scenario:
+    teller = interrupted(world, scenario)
+    if teller is None:
         raise ConfigError(f"this world is not in the middle of {scenario}: leave --load out to begin with an empty one")
     teller.go_on(progress)
     return _tell(world, teller)

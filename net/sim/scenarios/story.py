@@ -8,6 +8,7 @@ from time import process_time
 
 import numpy as np
 
+from chain.primitives.errors import ConfigError
 from net.sim.arrays.graph import measure, random_graph
 from net.sim.measures import delays, links_matrix, reach
 from net.sim.node import SimNode
@@ -204,6 +205,19 @@ class Teller:
         self.outcome.degrees = degrees(running)
         self.outcome.map = map_svg(world.nodes, f"{self.outcome.scenario}: {len(running)} peers")
         return self.outcome
+
+
+def interrupted(world: World, scenario: str) -> Teller | None:
+    """Return the teller of the story that this world is in the middle of, None if it is in no story.
+
+    Raises `ConfigError` when that is another story than `scenario`.
+    """
+    teller = world.story
+    if not isinstance(teller, Teller):
+        return None
+    if teller.outcome.scenario != scenario:
+        raise ConfigError(f"this world is in the middle of {teller.outcome.scenario}: go on with that first")
+    return teller
 
 
 def degrees(running: Sequence[SimNode]) -> list[int]:

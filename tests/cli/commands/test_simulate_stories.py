@@ -9,7 +9,8 @@ from click.testing import CliRunner
 
 from cli.commands.simulate import simulate_command
 from net.sim.node import SimNode
-from net.sim.scenarios import growth
+from net.sim.scenarios import churn, growth
+from net.sim.scenarios.story import Teller, interrupted
 from net.sim.world import World
 
 ONCE = {"cpu_seconds", "digest"}
@@ -29,7 +30,7 @@ def test_churn_lasts_as_long_as_it_is_told() -> None:
 def test_no_other_story_has_a_length() -> None:
     result = CliRunner().invoke(simulate_command, ["crash", "--minutes", "2"])
     assert result.exit_code == 2
-    assert "leave --minutes out" in result.output
+    assert "No such option" in result.output
 
 
 def _told(*words: str) -> dict[str, object]:
@@ -60,6 +61,26 @@ def test_an_interrupted_growth_is_gone_on_with(second: int, monkeypatch: pytest.
     assert signal.getsignal(signal.SIGINT) is before
     assert _told("growth", "--load", saved) == whole
     assert [path.name for path in tmp_path.iterdir()] == ["world"]
+
+
+@pytest.mark.slow
+def test_an_interrupted_churn_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    first, saved = str(tmp_path / "settled"), str(tmp_path / "world")
+    _told("settled", "--peers", "12", "--save", first)
+    words = ("churn", "--minutes", "3", "--load", first)
+    whole = _told(*words)
+
+    def signalled(world: World, scenario: str) -> Teller | None:
+        world.at(world.now + 61_500, signal.raise_signal, signal.SIGINT)
+        return interrupted(world, scenario)
+
+    monkeypatch.setattr(churn, "interrupted", signalled)
+    broken = CliRunner().invoke(simulate_command, [*words, "--save", saved])
+    assert f"--load {saved}" in broken.output
+    monkeypatch.undo()
+    refused = CliRunner().invoke(simulate_command, ["crash", "--load", saved])
+    assert "in the middle of churn" in str(refused.exception)
+    assert _told("churn", "--load", saved) == whole
 
 
 @pytest.mark.slow
