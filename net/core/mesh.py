@@ -262,6 +262,7 @@ class Mesh:
         parts = self._parts
         if kind in OVERLAY_KINDS:
             return parts.overlay.frame(link, kind, body, now)
+        link.busy = now
         if kind in GOSSIP_KINDS:
             return parts.gossip.receive(peer, kind, body, self.mesh_time(now))
         if kind in RECONCILE_KINDS:

@@ -21,7 +21,7 @@ from net.core.effects import LinkId
 from net.sim.node import SimNode
 from net.sim.world import End, Wire, World
 
-VERSION = 6
+VERSION = 7
 """Raised whenever a class whose instances a world holds changes."""
 
 RAW_FROM = 128

@@ -81,6 +81,8 @@ class Link:
     """When it came up."""
     heard: Millis = Millis(0)
     """When the last frame came."""
+    busy: Millis = Millis(0)
+    """When the last frame came that was none of the overlay's own."""
     ping_at: Millis = Millis(0)
     """When the next ping is due; a ping of the other end puts it off."""
     asked_at: Millis = Millis(0)

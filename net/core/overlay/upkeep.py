@@ -140,7 +140,7 @@ class Upkeep:
         for link in overlay.links.all_up():
             if now - link.heard >= overlay.config.dead:
                 out += overlay.end(link, "silent", now)
-            elif now >= link.ping_at:
+            elif overlay.keepalive.due(link, now):
                 out += overlay.keepalive.ping(link, now)
         out += self._guests(now)
         out += self._unconfirmed(now)

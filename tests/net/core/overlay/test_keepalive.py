@@ -12,7 +12,7 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig
 from net.core.effects import LinkId, LinkKind
-from net.core.overlay.keepalive import BEAT_GRACE, Keepalive
+from net.core.overlay.keepalive import BEAT_GRACE, LIVELY, Keepalive
 from net.core.overlay.link import Link, Signalled, Stage
 from net.core.overlay.upkeep import BEAT
 from net.core.overlay.words import Pinged, Timed
@@ -60,6 +60,7 @@ class Pair:
         self._queue: list[tuple[int, int, Callable[[int], None], int]] = []
         self._count = 0
         self.frames = 0
+        self.chat_until = 0
         self.ends = [End(self, 0), End(self, 1)]
         for number, end in enumerate(self.ends):
             self._send(number, end.keepalive.ping(end.link, Millis(START)))
@@ -77,6 +78,21 @@ class Pair:
             action(number)
         self.now = end
 
+    def chat(self, every: int, until: int) -> None:
+        """Let both ends send other frames, one each `every` ms on average, until a moment."""
+        self.chat_until = until
+        for number in (0, 1):
+            self.at(self.now, lambda to: self._chat(to, every), number)
+
+    def _chat(self, number: int, every: int) -> None:
+        if self.now < self.chat_until and self.ends[number].alive:
+            self.at(self.now + self.trip, self._chatted, 1 - number)
+            self.at(self.now + self.rng.randrange(2 * every) + 1, lambda to: self._chat(to, every), number)
+
+    def _chatted(self, number: int) -> None:
+        link = self.ends[number].link
+        link.heard = link.busy = Millis(self.now)
+
     def _beat(self, number: int) -> None:
         end, now = self.ends[number], Millis(self.now)
         if not end.alive or end.gone is not None:
@@ -84,7 +100,7 @@ class Pair:
         self.at(now + BEAT - end.rng.randrange(BEAT // 10), self._beat, number)
         if now - end.link.heard >= CONFIG.dead:
             end.gone = now
-        elif now >= end.link.ping_at:
+        elif end.keepalive.due(end.link, now):
             end.pings.append(now)
             self._send(number, end.keepalive.ping(end.link, now))
 
@@ -185,8 +201,40 @@ def test_an_end_that_asks_all_the_time_keeps_no_other_from_asking(seed: int, eve
         end.keepalive.pinged(end.link, encode_ping(Ping(number, bytes(16))), Millis(now))
         end.keepalive.ponged(end.link, encode_pong(Pong(end.link.ping_number, Millis(now), Millis(now))), Millis(now))
         while beat <= now:
-            if beat >= end.link.ping_at:
+            if end.keepalive.due(end.link, Millis(beat)):
                 end.keepalive.ping(end.link, Millis(beat))
                 asked.append(beat)
             beat += BEAT
     assert max(later - earlier for earlier, later in pairwise(asked)) <= 2 * CONFIG.ping + BEAT + BEAT_GRACE
+
+
+@settings(max_examples=40, deadline=None)
+@given(seeds, trips)
+def test_other_frames_put_questions_off_but_not_for_long(seed: int, trip: int) -> None:
+    pair = Pair(seed, trip)
+    pair.chat(1_000, START + MINUTES)
+    pair.run(MINUTES)
+    assert [end.gone for end in pair.ends] == [None, None]
+    exchanges = MINUTES / (CONFIG.ping + LIVELY - CONFIG.ping // 10)
+    crossed = 4 + exchanges * trip * 2.5 / BEAT
+    assert pair.frames <= 2 * (exchanges + crossed)
+    for end in pair.ends:
+        longest = 2 * (CONFIG.ping + LIVELY) + BEAT + 3 * trip
+        for moments in (end.pings, end.samples, end.fingerprints):
+            assert max(later - earlier for earlier, later in pairwise([START, *moments, pair.now])) <= longest
+
+
+@settings(max_examples=60, deadline=None)
+@given(seeds, trips, st.integers(20_000, 60_000), st.integers(0, 1))
+def test_a_lively_end_that_dies_is_noticed_as_soon_as_a_quiet_one(seed: int, trip: int, moment: int, dies: int) -> None:
+    pair = Pair(seed, trip)
+    pair.chat(500, START + moment)
+    pair.run(moment)
+    pair.ends[dies].alive = False
+    pair.run(60_000)
+    left = pair.ends[1 - dies]
+    assert left.gone is not None
+    assert left.gone - left.link.heard < CONFIG.dead + BEAT
+    assert any(START + moment - 2 * trip < ping < left.gone for ping in left.pings), (
+        "it was asked before it was given up"
+    )
