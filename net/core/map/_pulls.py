@@ -9,8 +9,9 @@ from net.core.map._owed import Account, Owed
 from net.core.map.peer_map import PeerMap
 from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 
-PULL_AFTER = Millis(2_000)
-"""How long a named record may still come by an eager link: four flushes. Asked for earlier, one in two comes twice."""
+PULL_AFTER = Millis(4_000)
+"""How long a named record may still come by an eager link: eight flushes. Of 250 peers that sign three records a second
+together, each received 1.66 times the bytes of the records that it needed at 2 s, 1.27 times at 4 s."""
 
 PULL_AGAIN = Millis(3_000)
 """How long an asked neighbour may take before the next announcer is asked. No finding against it: see `_owed`."""

@@ -6,7 +6,7 @@ take a round trip and a clock sample every other interval. A peer that asks all 
 asking: its questions put the own ones off to two intervals after the last at most.
 
 Where other frames come all the time, as the records of thousands of peers do, they are the signs of life: an end then
-waits up to LIVELY more before it asks, and asks as ever once nothing else has come for an interval.
+waits up to LIVELY more before it asks, and asks as ever once nothing else has come for one interval and a half.
 """
 
 from collections.abc import Callable
@@ -52,7 +52,7 @@ class Keepalive:
         return not self._busy(link, now) or link.ping_sent is not None or now - link.ping_at >= LIVELY
 
     def _busy(self, link: Link, now: Millis) -> bool:
-        return now - link.busy < self._config.ping
+        return now - link.busy < self._config.ping * 3 // 2
 
     def ping(self, link: Link, now: Millis) -> list[Word]:
         """Send a ping now; while one has no answer yet, repeat it under the same number."""

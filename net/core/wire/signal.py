@@ -1,8 +1,8 @@
 """What direct messages carry, decrypted: offers, answers, refusals, questions for the time (DESIGN section 3.4).
 
 Plain text: four bytes length, four random bytes, the canonical array, zeros up to a multiple of 1 KiB, so that its
-length tells a relay
-nothing about the number of addresses in an SDP blob.
+length tells a relay nothing about the number of addresses in an SDP blob, nor an answer from a refusal. Questions for
+the time and their answers, which want no receipts and so show what they are, fill 64 bytes.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,9 @@ from net.core.effects import LinkKind
 from net.core.wire.fields import MOMENT_MAX, bytes_field, int_field
 
 PAD_BYTES = 1024
+TIME_BYTES = 64
+"""Length of a padded question for the time, and of its answer: nodes ask all the time, and over several hops."""
+
 PLAIN_MAX = 4 * 1024
 """Largest padded plain text."""
 
@@ -87,6 +90,8 @@ class TimeReply:
 
 Signal: TypeAlias = Offer | Answer | Refused | TimeAsk | TimeReply
 
+_TIMES = (TimeAsk, TimeReply)
+
 _KINDS = (LinkKind.LISTED, LinkKind.UNLISTED, LinkKind.GUEST)
 
 
@@ -105,17 +110,23 @@ def encode_signal(signal: Signal, *, salt: bytes) -> bytes:
             fields = [5, attempt, received, sent]
     packed = pack(fields)
     plain = len(packed).to_bytes(4, "big") + salt + packed
-    return plain + bytes(-len(plain) % PAD_BYTES)
+    return plain + bytes(-len(plain) % (TIME_BYTES if isinstance(signal, _TIMES) else PAD_BYTES))
 
 
 def decode_signal(plain: bytes) -> Signal:
     """Return the signal of a decrypted body. Raises `Malformed`, also on padding that is not zero."""
-    if len(plain) % PAD_BYTES or not 8 <= len(plain) <= PLAIN_MAX:
+    if len(plain) != TIME_BYTES and (len(plain) % PAD_BYTES or not 8 <= len(plain) <= PLAIN_MAX):
         raise Malformed(f"a plain text of {len(plain)} bytes")
     length = int.from_bytes(plain[:4], "big")
     if length > len(plain) - 8 or any(plain[8 + length :]) or len(plain) - 8 - length >= PAD_BYTES:
         raise Malformed("a plain text with wrong padding")
-    value = unpack(plain[8 : 8 + length], max_bytes=PLAIN_MAX, max_items=5)
+    signal = _signal(unpack(plain[8 : 8 + length], max_bytes=PLAIN_MAX, max_items=5))
+    if isinstance(signal, _TIMES) != (len(plain) == TIME_BYTES):
+        raise Malformed("a plain text with wrong padding")
+    return signal
+
+
+def _signal(value: object) -> Signal:
     if not isinstance(value, list) or len(value) < 2:
         raise Malformed("a signal is an array")
     attempt = bytes_field(value[1], ATTEMPT_BYTES, ATTEMPT_BYTES, "attempt")

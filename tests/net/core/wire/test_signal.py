@@ -8,9 +8,11 @@ from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import LinkKind
+from net.core.wire.fields import MOMENT_MAX
 from net.core.wire.signal import (
     PAD_BYTES,
     SDP_MAX,
+    TIME_BYTES,
     Answer,
     Offer,
     Refusal,
@@ -36,7 +38,10 @@ SIGNALS: list[Signal] = [
 @pytest.mark.parametrize("signal", SIGNALS, ids=lambda signal: type(signal).__name__)
 def test_a_signal_survives_padded(signal: Signal) -> None:
     plain = encode_signal(signal, salt=b"salt")
-    assert len(plain) % PAD_BYTES == 0
+    if isinstance(signal, TimeAsk | TimeReply):
+        assert len(plain) == TIME_BYTES
+    else:
+        assert len(plain) % PAD_BYTES == 0
     assert decode_signal(plain) == signal
 
 
@@ -48,10 +53,19 @@ def test_padding_that_says_something_is_malformed() -> None:
         decode_signal(plain + bytes(PAD_BYTES))
 
 
-@given(st.binary(max_size=200), st.integers(0, 300))
-def test_any_bytes_give_a_signal_or_malformed(raw: bytes, length: int) -> None:
+def test_each_signal_has_one_length() -> None:
+    asked, refused = (encode_signal(SIGNALS[at], salt=b"salt") for at in (4, 3))
+    for other in (asked + bytes(PAD_BYTES - TIME_BYTES), asked[:-1], asked + b"\0", refused[:TIME_BYTES]):
+        with pytest.raises(Malformed):
+            decode_signal(other)
+    longest = TimeReply(ATTEMPT, Millis(MOMENT_MAX - 1), Millis(MOMENT_MAX))
+    assert decode_signal(encode_signal(longest, salt=b"salt")) == longest
+
+
+@given(st.binary(max_size=200), st.integers(0, 300), st.sampled_from((TIME_BYTES, PAD_BYTES)))
+def test_any_bytes_give_a_signal_or_malformed(raw: bytes, length: int, pad: int) -> None:
     plain = length.to_bytes(4, "big") + bytes(4) + raw
-    plain += bytes(-len(plain) % PAD_BYTES)
+    plain += bytes(-len(plain) % pad)
     try:
         signal = decode_signal(plain)
     except Malformed:
