@@ -110,7 +110,7 @@ def run(world: Loaded, *, slow: int, stallers: int, minutes: int, sign_every: in
     up = {(node.index, one.peer.hex()[:8]): began for node in honest for one in node.mesh.neighbours()}
     for step in range(minutes * 60_000 // sign_every):
         node = honest[step % len(honest)]
-        parts = node.mesh._parts
+        parts = node.mesh.parts
         flags = parts.peer_map.facts(node.peer)
         assert flags is not None, "it has signed"
         parts.gossip.own_facts_changed(flags.flags, step % 15, parts.config.tags, node.mesh.mesh_time(world.now))
@@ -132,7 +132,7 @@ def run(world: Loaded, *, slow: int, stallers: int, minutes: int, sign_every: in
                 false += reason in (["annoying"], ["banned"])
     lasted += [(world.now - at) / 60_000 for (_, name), at in up.items() if names[name].index in world.stallers]
     kept_back = sum(
-        node.mesh._parts.gossip.pulls.conduct(nodes[index].peer).kept_back for node in honest for index in world.slow
+        node.mesh.parts.gossip.pulls.conduct(nodes[index].peer).kept_back for node in honest for index in world.slow
     )
     return Found(minutes / 1440 * len(honest), false, sorted(lasted), kept_back)
 

@@ -36,7 +36,7 @@ from net.core.overlay.words import (
 )
 from net.core.own_flags import own_flags
 from net.core.relay.relay import Arrived
-from net.core.routing.courier import Delivered
+from net.core.routing.courier import Delivered, Unheard
 from net.core.wire.fault import Fault, Spent
 from net.core.wire.frame import ToPeer, encode_frame
 from net.core.wire.record import Direction, rtt_class
@@ -45,7 +45,7 @@ from net.core.wire.signal import Answer, Offer, Refused, Signal, TimeAsk, TimeRe
 HEALING_BELOW = 3
 """Listed links under which records are not batched: repair of own links waits for nothing."""
 
-Said: TypeAlias = Word | Arrived | Delivered | Spent | Untold
+Said: TypeAlias = Word | Arrived | Delivered | Unheard | Spent | Untold
 
 
 class Interpreter:
@@ -105,6 +105,8 @@ class Interpreter:
                 return list(parts.courier.send(word.target, plain, mesh_now, back=word.back, receipts=word.receipts))
             case Delivered():
                 return self._delivered(word, now)
+            case Unheard():
+                return list(parts.overlay.unheard(word.target, now))
             case Rose():
                 return self._rose(word.link, now, out)
             case Fell():

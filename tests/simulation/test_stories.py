@@ -6,7 +6,7 @@ import pytest
 
 from net.sim.pictures import curves_svg
 from net.sim.saved import load, save
-from net.sim.scenarios import churn, crash
+from net.sim.scenarios import churn, crash, settled
 from net.sim.scenarios.growth import grow
 from net.sim.scenarios.story import Outcome
 
@@ -45,6 +45,19 @@ def test_growth_churn_and_crash(tmp_path: Path) -> None:
     assert third.numbers["reached"] == 1.0
     assert int(third.numbers["last_delay_ms"] or 0) < 5_000, "of the last story's message, not of one before it"
     assert _drawn(third, tmp_path) == PICTURES
+
+
+@pytest.mark.slow
+def test_after_a_crash_slots_lose_no_time_with_the_dead() -> None:
+    """Slots preferred the dead, whose hashes were the smallest, and waited 20 s for each: 30 s after the crash the mean
+    degree was under 10, and the links that came at last were news for the maps until the 45th second."""
+    world = settled.begin(60, 3)
+    world.run_for(10_000)
+    outcome = crash.run(world, duration=61_000)
+    assert outcome.numbers["pieces_after_60_s"] == 1
+    assert outcome.numbers["maps_true_after_ms"] is not None
+    late = [recall for second, recall in outcome.curves["recall"] if second > 36]
+    assert min(late) > 0.98, "all is mended by then"
 
 
 def test_a_curve_close_to_one_is_drawn_from_where_it_differs() -> None:

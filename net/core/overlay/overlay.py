@@ -268,6 +268,13 @@ class Overlay:
         self.refusals[refused.reason] += 1
         return self.settle(self.setup.took_refusal(sender, refused, now), now)
 
+    def unheard(self, peer: PeerId, now: Millis) -> list[Word]:
+        """Fail the own dial whose offer the peer has not acknowledged: it has vanished, and the slot need not wait."""
+        link = self.links.setup_with(peer)
+        if link is None or not link.outbound or link.stage is not Stage.WAITING:
+            return []
+        return self.settle(self.setup.fail(link, Refusal.FAILED, "nobody acknowledges the offer", now), now)
+
     def _refusal(self, joiner: PeerId, kind: LinkKind, now: Millis, out: list[Word]) -> Refusal | None:
         refusal = self._admitted(joiner, kind, now)
         if refusal is Refusal.BUSY and (displaced := self.setup.displace(kind, now)) is not None:

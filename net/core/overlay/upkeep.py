@@ -139,6 +139,8 @@ class Upkeep:
             out.append(ReplyRendezvous(relayed.call, reply))
         for link in overlay.links.all_up():
             if now - link.heard >= overlay.config.dead:
+                assert link.peer is not None, "a link that is up has a peer"
+                overlay.slots.silent(link.peer, now)
                 out += overlay.end(link, "silent", now)
             elif overlay.keepalive.due(link, now):
                 out += overlay.keepalive.ping(link, now)

@@ -5,5 +5,5 @@ further hop follows a link that both ends list. A joiner, which is on nobody's m
 its answers come back on the reverse of the question's path, for which no map is needed.
 
 `Courier` is the machine. Its caller hands it DIRECT and DIRECT_ACK frames, tells it who is linked, and acts on
-`Delivered`.
+`Delivered` and `Unheard`.
 """

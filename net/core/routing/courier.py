@@ -60,7 +60,14 @@ class Delivered:
     """Whether it was sent with receipts; an answer is worth as much as its question."""
 
 
-Outcome: TypeAlias = ToPeer | Delivered
+@dataclass(frozen=True, slots=True)
+class Unheard:
+    """An own message was given up: sent as often as may be, and the target never acknowledged it."""
+
+    target: PeerId
+
+
+Outcome: TypeAlias = ToPeer | Delivered | Unheard
 
 Signed: TypeAlias = Callable[[PeerId, Hash32, bytes], bool]
 """Whether a peer signed a digest (BIP340): `schnorr_valid`, or what remembers its answers."""
@@ -158,11 +165,12 @@ class Courier:
         return self._outbox.deadline()
 
     def tick(self, now: Millis) -> list[Outcome]:
-        """Send again what nobody acknowledged in time."""
-        out: list[Outcome] = []
-        for parcel in self._outbox.overdue(now):
+        """Send again what nobody acknowledged in time, or give it up."""
+        again, given_up = self._outbox.overdue(now)
+        out: list[Outcome] = [Unheard(parcel.target) for parcel in given_up]
+        for parcel in again:
             self._counts["retried"] += 1
-            out += self._dispatch(parcel, now)
+            out += self._dispatch(parcel, now) or [Unheard(parcel.target)]
         return out
 
     def receive(self, neighbour: PeerId, raw: bytes, now: Millis) -> list[Outcome]:

@@ -93,17 +93,18 @@ class Outbox:
         """Return when the first parcel is overdue."""
         return min((parcel.again_at for parcel in self._parcels.values()), default=None)
 
-    def overdue(self, now: Millis) -> list[Parcel]:
-        """Take out the parcels nobody confirmed in time, strike the suspects, return those to send again."""
+    def overdue(self, now: Millis) -> tuple[list[Parcel], list[Parcel]]:
+        """Take out the parcels nobody confirmed in time, strike the suspects, return those to send again, and those
+        that are given up."""
         late = [(prefix, parcel) for prefix, parcel in self._parcels.items() if parcel.again_at <= now]
-        again = []
+        again: list[Parcel] = []
+        given_up: list[Parcel] = []
         for prefix, parcel in late:
             del self._parcels[prefix]
             for first_hop, reached in parcel.reached.items():
                 self._accuse(parcel.routes[first_hop], reached, parcel.target, now)
-            if parcel.tries < TRIES_MAX and parcel.expiry > now:
-                again.append(parcel)
-        return again
+            (again if parcel.tries < TRIES_MAX and parcel.expiry > now else given_up).append(parcel)
+        return again, given_up
 
     def _accuse(self, route: tuple[PeerId, ...], reached: int, target: PeerId, now: Millis) -> None:
         """Strike both ends of the first silent link; the target is no relay, and to us the first hop is measured."""

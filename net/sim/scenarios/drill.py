@@ -146,7 +146,7 @@ def run(seed: int, *, half: int = 30, joiners: int = 2) -> Drill:
     grown = story.step("weak_cut", 75_000)
     for node in story.joiners:
         node.start()
-    joined = story.step("weak_cut", 120_000)
+    joined = story.step("weak_cut", 180_000)  # a third of the nodes look again only after two minutes
     for node in story.joiners:
         node.crash()
     bridged = story.step("partition_seen", 60_000)

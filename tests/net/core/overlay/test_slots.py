@@ -5,8 +5,10 @@ from random import Random
 import pytest
 
 from chain.primitives.peer import PeerId
+from chain.primitives.units import Millis
 from net.core.config import MeshConfig
-from net.core.overlay.slots import Slots
+from net.core.overlay.slots import AVOIDED_MAX, Slots
+from net.core.wire.signal import Refusal
 
 PEERS = [PeerId(number.to_bytes(32, "big")) for number in range(1, 200)]
 
@@ -29,6 +31,20 @@ def test_only_a_smaller_hash_is_better_than_the_holder() -> None:
 )
 def test_own_links_beyond_the_core_are_spare_over_twelve(listed: int, own: int, spare: int) -> None:
     assert slots().spare(listed=listed, own=own) == spare
+
+
+def test_a_silent_peer_is_left_out_for_a_minute_and_longer_when_it_answers_no_dial() -> None:
+    some, peer = slots(), PEERS[0]
+    some.silent(peer, Millis(1_000))
+    assert some.avoided(Millis(60_999)) == [peer]
+    assert some.avoided(Millis(61_000)) == []
+    some.failed(0, peer, Refusal.FAILED, Millis(61_000))
+    assert some.avoided(Millis(180_999)) == [peer]
+    for moment in range(200_000, 220_000):
+        some.silent(PeerId(moment.to_bytes(32, "big")), Millis(moment))
+    assert len(some.avoided(Millis(220_000))) == AVOIDED_MAX
+    some.succeeded(peer)
+    assert peer not in some.avoided(Millis(170_000))
 
 
 @pytest.mark.slow

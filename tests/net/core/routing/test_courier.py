@@ -13,7 +13,7 @@ from net.core.identity.identity import Identity, Proof, identity_of
 from net.core.map.view import MapView
 from net.core.routing import courier as courier_module
 from net.core.routing import seal as seal_module
-from net.core.routing.courier import Courier, Delivered, Outcome
+from net.core.routing.courier import Courier, Delivered, Outcome, Unheard
 from net.core.routing.outbox import TRIES_MAX
 from net.core.routing.seal import Seal
 from net.core.wire.direct import NO_RECEIPTS, decode_direct, direct_digest, encode_direct
@@ -53,6 +53,7 @@ class Net:
                 self.couriers[right].linked(self.ids[left])
         self.deaf: set[int] = set()
         self.delivered: list[tuple[int, Delivered]] = []
+        self.unheard: list[tuple[int, PeerId]] = []
         self.frames: list[tuple[int, int, FrameKind, bytes]] = []
 
     def carry(self, sender: int, outcomes: list[Outcome], now: Millis) -> None:
@@ -61,6 +62,9 @@ class Net:
             at, outcome = waiting.pop(0)
             if isinstance(outcome, Delivered):
                 self.delivered.append((at, outcome))
+                continue
+            if isinstance(outcome, Unheard):
+                self.unheard.append((at, outcome.target))
                 continue
             to = self.ids.index(outcome.peer)
             self.frames.append((at, to, outcome.kind, outcome.body))
@@ -347,6 +351,8 @@ def test_a_message_nobody_acknowledges_is_sent_three_times_and_given_up() -> Non
     net.deaf = {1}
     net.send(0, 3, bytes(1024), NOW)
     while (deadline := net.couriers[0].deadline()) is not None:
+        assert net.unheard == []
         net.carry(0, net.couriers[0].tick(deadline), deadline)
+    assert net.unheard == [(0, net.ids[3])]
     assert len(net.frames) == TRIES_MAX
     assert net.couriers[0].statistics().retried == TRIES_MAX - 1
