@@ -1,0 +1,76 @@
+"""What each peer receives while records flow all the time, by kind of frame, and what the simulator spends on it.
+
+`python -m bench.gossip_flow [--peers N] [--seed S] [--session MINUTES] [--names-every MS] [--pull-after MS]` makes a
+settled network, lets its peers come and go ten times as fast as they do in earnest (so that 250 sign about three
+records a second together, as 900 would), and counts for two virtual minutes after two. The reference is the run's own
+least: each signed record once to each peer. The last two options try other constants of `net.core.map`.
+"""
+
+import argparse
+import gc
+import sys
+from collections import Counter
+from time import process_time
+
+from chain.primitives.units import Millis
+from net.core.map import _pulls, _spread
+from net.sim.scenarios import settled
+from net.sim.scenarios.churn import SESSION, Population
+from net.sim.traffic import Meter
+from net.sim.truth import quality
+from net.sim.world import World
+
+WARM_UP = 120_000
+MEASURED = 120_000
+"""Virtual ms."""
+
+POINTS = 12
+
+
+def frames(world: World) -> Counter[str]:
+    """Return how many frames of each kind the running nodes have received since they started."""
+    found: Counter[str] = Counter()
+    for node in world.nodes:
+        if node.running:
+            found.update({kind.name: count.frames_in for kind, count in node.mesh.statistics().frames.items()})
+    return found
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--peers", type=int, default=250)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--session", type=int, default=SESSION // 600_000, help="mean session, minutes")
+    parser.add_argument("--names-every", type=int, default=_spread.NAMES_EVERY, help="ms")
+    parser.add_argument("--pull-after", type=int, default=_pulls.PULL_AFTER, help="ms")
+    options = parser.parse_args()
+    _spread.NAMES_EVERY, _pulls.PULL_AFTER = Millis(options.names_every), Millis(options.pull_after)
+    gc.disable()
+    world = settled.begin(options.peers, options.seed)
+    Population(world, session=options.session * 60_000)
+    world.run_for(WARM_UP)
+    meter, before, begun = Meter(world.nodes), frames(world), process_time()
+    maps = []
+    for _ in range(POINTS):
+        world.run_for(MEASURED // POINTS)
+        maps.append(quality(world.nodes, [node for node in world.nodes if node.running][::10]))
+    spent, traffic = process_time() - begun, meter.read()
+    print(
+        f"{options.peers} peers, sessions of {options.session} minutes, names every {options.names_every} ms, asked for"
+    )
+    print(f"after {options.pull_after} ms; received per peer and second:")
+    print(f"  records {traffic.records:.0f} B, {traffic.times_bound:.2f} of the least; {traffic.frames:.2f} frames;")
+    print(f"  keepalive {traffic.keepalive:.0f} B, other {traffic.direct:.0f} B")
+    share = options.peers * MEASURED / 1000
+    for kind, count in (frames(world) - before).most_common(7):
+        print(f"    {kind:<16} {count / share:6.2f}")
+    precision = sum(one.mean_precision for one in maps) / POINTS
+    recall = sum(one.mean_recall for one in maps) / POINTS
+    print(f"  maps: precision {precision:.4f}, recall {recall:.4f}; {traffic.signed:.1f} records an hour and peer")
+    print(f"  simulator: {1e6 * spent / share:.0f} µs CPU per peer and second")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
