@@ -1,8 +1,8 @@
 """What each peer receives while records flow all the time, by kind of frame, and what the simulator spends on it.
 
 `python -m bench.gossip_flow [--peers N] [--seed S] [--session MINUTES] [--names-every MS] [--pull-after MS]` makes a
-settled network, lets its peers come and go ten times as fast as they do in earnest (so that 250 sign about three
-records a second together, as 900 would), and counts for two virtual minutes after two. The reference is the run's own
+settled network, lets its peers come and go ten times as fast as they do in earnest (so that 250 sign four
+records a second together), and counts for two virtual minutes after two. The reference is the run's own
 least: each signed record once to each peer. The last two options try other constants of `net.core.map`.
 """
 

@@ -28,7 +28,6 @@ LOOKS = 2
 TRIED = 64
 """Best hashes that a slot goes through for one that shares few neighbours with its node."""
 
-
 LINKED_AFTER = 5_000
 """Virtual ms after which links are up and what changed by them has settled: the record signed then is the only one."""
 

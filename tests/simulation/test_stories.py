@@ -49,8 +49,8 @@ def test_growth_churn_and_crash(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_after_a_crash_slots_lose_no_time_with_the_dead() -> None:
-    """Slots preferred the dead, whose hashes were the smallest, and waited 20 s for each: 30 s after the crash the mean
-    degree was under 10, and the links that came at last were news for the maps until the 45th second."""
+    """Slots preferred the dead, whose hashes were the smallest, and waited 20 s for each: the links that came at
+    last were news for the maps, whose recall fell to 0.81 in the 35th second and was back at 0.99 in the 47th."""
     world = settled.begin(60, 3)
     world.run_for(10_000)
     outcome = crash.run(world, duration=61_000)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 from net.sim.node import SimNode
-from net.sim.scenarios.growth import ALL_SURVEY, SURVEYORS, TOPIC, settings
+from net.sim.scenarios.growth import TOPIC, settings, surveys_map
 from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller, interrupted
 from net.sim.traffic import Meter
 from net.sim.world import World
@@ -47,7 +47,7 @@ class Population:
         running = [one for one in self._world.nodes if one.running]
         contacts = tuple(one.url for one in self._rng.sample(running, min(BOOTSTRAPS, len(running))))
         self.joined += 1
-        surveys = len(running) <= ALL_SURVEY or self.joined % SURVEYORS == 0
+        surveys = surveys_map(len(running), self.joined)
         fresh = SimNode(self._world, replace(settings(), bootstraps=contacts, surveys=surveys), [TOPIC])
         fresh.start()
         self._plan(fresh)

@@ -56,12 +56,17 @@ def settings() -> MeshConfig:
     return MeshConfig(network_id=bytes(32), id_difficulty=1, rendezvous_url="filled in", trust_own_clock=True)
 
 
+def surveys_map(peers: int, number: int) -> bool:
+    """Tell whether the peer of this number surveys its map in a network of so many."""
+    return peers <= ALL_SURVEY or number % SURVEYORS == 0
+
+
 def build(world: World, peers: int, *, join_every: int) -> list[SimNode]:
     """Return the nodes; the first is the bootstrap of all others, which join `join_every` ms apart."""
     nodes = [SimNode(world, settings(), [TOPIC])]
     nodes[0].start()
     for number in range(1, peers):
-        surveys = peers <= ALL_SURVEY or number % SURVEYORS == 0
+        surveys = surveys_map(peers, number)
         config = replace(settings(), bootstraps=(nodes[0].url,), surveys=surveys)
         node = SimNode(world, config, [TOPIC])
         nodes.append(node)

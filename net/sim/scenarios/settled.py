@@ -6,7 +6,7 @@ from random import Random
 from chain.primitives.units import Millis
 from net.sim.node import SimNode
 from net.sim.scenarios.churn import SESSION
-from net.sim.scenarios.growth import ALL_SURVEY, SURVEYORS, TOPIC, settings
+from net.sim.scenarios.growth import TOPIC, settings, surveys_map
 from net.sim.scenarios.story import Outcome, Progress, Teller
 from net.sim.settlement import Settlement, open_links, spread_map
 from net.sim.world import World
@@ -44,7 +44,7 @@ def build(world: World, peers: int) -> list[SimNode]:
     ages = [Millis(int(rng.expovariate(1 / SESSION))) for _ in range(peers)]
     nodes = []
     for number, age in enumerate(ages):
-        config = replace(settings(), surveys=peers <= ALL_SURVEY or number % SURVEYORS == 0)
+        config = replace(settings(), surveys=surveys_map(peers, number))
         nodes.append(SimNode(world, config, [TOPIC], born=Millis(world.now - age)))
     settlement = Settlement(nodes, ages, rng)
     settlement.settle()

@@ -125,6 +125,15 @@ class Pair:
             end.samples += [now for word in words if isinstance(word, Timed)]
 
 
+def given_up(pair: Pair, dies: int) -> tuple[End, int]:
+    """Let one end die; return the other, and when that gave it up."""
+    pair.ends[dies].alive = False
+    pair.run(60_000)
+    left = pair.ends[1 - dies]
+    assert left.gone is not None
+    return left, left.gone
+
+
 seeds = st.integers(0, 1 << 32)
 trips = st.integers(1, 900)
 
@@ -161,15 +170,10 @@ def test_a_quiet_link_costs_two_frames_an_interval() -> None:
 def test_a_dead_end_is_noticed_15_seconds_after_its_last_frame(seed: int, trip: int, moment: int, dies: int) -> None:
     pair = Pair(seed, trip)
     pair.run(moment)
-    pair.ends[dies].alive = False
-    pair.run(60_000)
-    left = pair.ends[1 - dies]
-    assert left.gone is not None
-    assert left.gone - left.link.heard < CONFIG.dead + BEAT
-    assert left.gone - (START + moment) < CONFIG.dead + BEAT + 2 * trip
-    assert any(START + moment - 2 * trip < ping < left.gone for ping in left.pings), (
-        "it was asked before it was given up"
-    )
+    left, gone = given_up(pair, dies)
+    assert gone - left.link.heard < CONFIG.dead + BEAT
+    assert any(START + moment - 2 * trip < ping < gone for ping in left.pings), "it was asked before it was given up"
+    assert gone - (START + moment) < CONFIG.dead + BEAT + 2 * trip
 
 
 @settings(max_examples=60, deadline=None)
@@ -230,11 +234,6 @@ def test_a_lively_end_that_dies_is_noticed_as_soon_as_a_quiet_one(seed: int, tri
     pair = Pair(seed, trip)
     pair.chat(500, START + moment)
     pair.run(moment)
-    pair.ends[dies].alive = False
-    pair.run(60_000)
-    left = pair.ends[1 - dies]
-    assert left.gone is not None
-    assert left.gone - left.link.heard < CONFIG.dead + BEAT
-    assert any(START + moment - 2 * trip < ping < left.gone for ping in left.pings), (
-        "it was asked before it was given up"
-    )
+    left, gone = given_up(pair, dies)
+    assert gone - left.link.heard < CONFIG.dead + BEAT
+    assert any(START + moment - 2 * trip < ping < gone for ping in left.pings), "it was asked before it was given up"
