@@ -124,7 +124,10 @@ def open_links(nodes: Sequence[SimNode], own: Sequence[Mapping[int, int]]) -> No
 
 
 def spread_map(nodes: Sequence[SimNode]) -> None:
-    """Let every node take the records of all others as it would take those of a range from its first neighbour."""
+    """Let every node take the records of all others as it would take those of a range from its first neighbour.
+
+    It then knows each peer for as long as both have been there: else no peer were old enough for a slot to move to it.
+    """
     own = [(node.peer, node.archive.get(node.peer)) for node in nodes]
     raws = [raw for _, raw in sorted(own) if raw is not None]
     assert len(raws) == len(nodes), "a node signs when it starts with links"
@@ -133,6 +136,9 @@ def spread_map(nodes: Sequence[SimNode]) -> None:
         _, honest = gossip.take_ranged(node.mesh.neighbours()[0].peer, raws, (0, 2**64 - 1), now)
         assert honest, "the records are those of the nodes"
         gossip.settle(now)
+        facts = node.mesh.parts.peer_map.facts(node.peer)
+        assert facts is not None, "a node knows its own record"
+        node.mesh.parts.peer_map.known_since(facts.born)
 
 
 def _link(chooser: SimNode, slot: int, target: SimNode, now: Millis) -> None:

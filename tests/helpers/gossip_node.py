@@ -22,6 +22,7 @@ def node(*neighbours: PeerId) -> Node:
     one.gossip.start(START)
     for neighbour in neighbours:
         one.gossip.link_up(neighbour, START)
+    one.gossip.tick(START)  # it has looked for its place in the tree
     return one
 
 

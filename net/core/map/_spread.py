@@ -1,11 +1,12 @@
 """How records spread: whole along eager links, by name along lazy ones, pulled where a name comes first.
 
-The eager links form a tree that mends itself (Plumtree, Leitão et al. 2007): a link that keeps bringing what is here
-already turns lazy, one whose names prove useful turns eager. Every record then crosses each node about once, and a
-neighbour that swallows records delays them by PULL_AFTER at most. A new link between two that have eager links begins
-lazy: began it eager, a growing network would carry two copies of each record for each one needed. Over a lazy link one
-end tells a name first (the origin's last bit decides which) and the other holds its tongue if it hears it: else both
-would tell each other what both hold. Rejected: pushing to all links, five copies each.
+The eager links are those of a tree that each peer reads off its map (`_tree`): the one to its parent, and those to the
+peers that have told it that it is theirs. Every record then crosses each node about once. What the tree misses is
+mended as in Plumtree (Leitão et al. 2007): a lazy link whose names prove useful turns eager as well, and lazy again
+when it keeps bringing what is here already, so that a neighbour that swallows records delays them by PULL_AFTER at
+most. A new link between two that have eager links begins lazy. Over a lazy link one end tells a name first (the
+origin's last bit decides which) and the other holds its tongue if it hears it: else both would tell each other what
+both hold. Rejected: pushing to all links, five copies each; a tree that only mends itself (docs/decisions).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
@@ -17,6 +18,7 @@ from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
 from net.core.map._credit import Credit
+from net.core.map._tree import Tree
 from net.core.moments import soonest
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
@@ -67,7 +69,7 @@ CROSSING = Millis(30_000)
 """How old news may be that a neighbour does not know yet, or that cross what it sends: a busy one is seconds behind."""
 
 LAZY_AFTER = 3
-"""A link turns lazy when repetitions outweigh news by this many (news count double)."""
+"""A link that is not the tree's turns lazy when repetitions outweigh news by this many (news count double)."""
 
 
 class _Push(NamedTuple):
@@ -80,7 +82,12 @@ class _Push(NamedTuple):
 class _Link:
     side: int
     """0 or 1, the other at the other end: names of origins whose last bit is this one are told here first."""
-    eager: bool = True
+    useful: bool = True
+    """Eager because it is new, or because it brought what others had not; repetitions end it."""
+    parent: bool = False
+    """Eager as this node's way to the root of the tree."""
+    child: bool = False
+    """Eager as the other end's way to the root."""
     lazy_since: Millis | None = None
     """When the first batch came after the link had turned lazy, or the other end was reminded; None while eager."""
     reminded: bool = False
@@ -95,13 +102,23 @@ class _Link:
     held: set[RecordName] = field(default_factory=set)
     """What that was between the two flushes before."""
 
+    @property
+    def in_tree(self) -> bool:
+        return self.parent or self.child
+
+    @property
+    def eager(self) -> bool:
+        return self.useful or self.parent or self.child
+
 
 class Spread:
-    """Outboxes of all links. The gossip machine alone changes it; `raw_of` gives the newest record of an origin."""
+    """Outboxes of all links. The gossip machine alone changes it."""
 
-    def __init__(self, me: PeerId, raw_of: Callable[[PeerId], bytes | None]) -> None:
+    def __init__(self, me: PeerId, raw_of: Callable[[PeerId], bytes | None], tree: Tree | None) -> None:
+        """`raw_of` gives the newest record of an origin; `tree` is None where the map is not the whole one."""
         self._me = me
         self._raw_of = raw_of
+        self._tree = tree
         self._links: dict[PeerId, _Link] = {}
         self._fresh: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
         """Names since the last flush by their prefixes, and by the side that tells them first."""
@@ -119,17 +136,20 @@ class Spread:
         """Set whose records go first in want of room: those of each set before those of the next, then the newest."""
         self._first = first
 
-    def add(self, peer: PeerId, degree: int) -> list[ToPeer]:
+    def add(self, peer: PeerId, degree: int, now: Millis) -> list[ToPeer]:
         """Begin to spread over a link to a peer with this many links on the map."""
         link = self._links[peer] = _Link(int(self._me < peer))
-        if degree < EAGER_ENOUGH or len(self.eager()) <= EAGER_ENOUGH:
+        if self._tree is not None:
+            self._tree.links_changed(now)
+        if degree < EAGER_ENOUGH or (len(self.eager()) <= EAGER_ENOUGH and self._parent() is None):
             return []
-        self._turn_lazy(link)
+        self._useless(link)
         return [_want(peer, RecordsWant(Turn.LAZY, ()))]
 
-    def remove(self, peer: PeerId) -> None:
+    def remove(self, peer: PeerId, now: Millis) -> None:
         """Forget a link and what waits for it."""
-        self._links.pop(peer, None)
+        if self._links.pop(peer, None) is not None and self._tree is not None:
+            self._tree.links_changed(now)
 
     def __contains__(self, peer: object) -> bool:
         """Tell whether records are spread over the link to this neighbour."""
@@ -205,26 +225,49 @@ class Spread:
         if settled and repeats and not link.reminded:
             link.lazy_since, link.reminded = now, True
             return [_want(peer, RecordsWant(Turn.LAZY, ()))]
-        if not link.eager or link.score < LAZY_AFTER:
+        if not link.useful or link.in_tree or link.score < LAZY_AFTER:
             return []
-        self._turn_lazy(link)
+        self._useless(link)
         return [_want(peer, RecordsWant(Turn.LAZY, ()))]
 
-    def _turn_lazy(self, link: _Link) -> None:
-        link.eager = False
+    def _useless(self, link: _Link) -> None:
+        link.useful = False
         link.score = 0
 
     def turn(self, peer: PeerId, turn: Turn) -> None:
-        """Carry out what a neighbour's WANT asks of the link."""
+        """Carry out what a neighbour's WANT asks of the link: LAZY takes back what EAGER and TREE have asked for, but
+        not what this node has."""
         link = self._links.get(peer)
         if link is None or turn is Turn.KEEP:
             return
         if turn is Turn.LAZY:
-            self._turn_lazy(link)
+            self._useless(link)
+            link.child = False
+            return
+        if turn is Turn.TREE:
+            link.child = True
         else:
-            link.eager = True
-            link.lazy_since = None
-            link.score = 0
+            link.useful, link.score = True, 0
+        link.lazy_since = None
+
+    def _parent(self) -> PeerId | None:
+        return next((peer for peer, link in self._links.items() if link.parent), None)
+
+    def _follow(self, tree: Tree, now: Millis) -> list[ToPeer]:
+        """Hang this node under the neighbour that the map now shows nearest to the root."""
+        before = self._parent()
+        parent = tree.parent(self._links, before, now)
+        if parent == before:
+            return []
+        frames: list[ToPeer] = []
+        if before is not None:
+            self._links[before].parent = False
+            self._useless(self._links[before])
+            frames.append(_want(before, RecordsWant(Turn.LAZY, ())))
+        if parent is not None:
+            self._links[parent].parent, self._links[parent].lazy_since = True, None
+            frames.append(_want(parent, RecordsWant(Turn.TREE, ())))
+        return frames
 
     def ask(self, peer: PeerId, names: Iterable[RecordName], turn: Turn = Turn.EAGER) -> list[ToPeer]:
         """Return the frames that pull records by name; the link turns eager unless told otherwise."""
@@ -243,11 +286,13 @@ class Spread:
 
     def deadline(self) -> Millis | None:
         """Return when `flush` next has work."""
-        return soonest(self._flush_at, self._names_at)
+        return soonest(self._flush_at, self._names_at, None if self._tree is None else self._tree.deadline())
 
     def flush(self, now: Millis, *, all_of_it: bool = False) -> list[ToPeer]:
         """Return the frames that are due, within the byte budget unless `all_of_it` (the last before a stop)."""
         frames: list[ToPeer] = []
+        if self._tree is not None and not all_of_it and self._tree.due(now):
+            frames += self._follow(self._tree, now)
         if all_of_it or (self._flush_at is not None and now >= self._flush_at):
             frames += self._flush_records(now, all_of_it=all_of_it)
         if self._names_at is not None and (all_of_it or now >= self._names_at):

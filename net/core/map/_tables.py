@@ -80,15 +80,27 @@ def adjacency(rows: Rows, edges: Edges) -> "csr_array":
     return csr_array((ones, ends), shape=(len(order), len(order)))
 
 
-def reached(rows: Rows, edges: Edges, starts: list[int]) -> npt.NDArray[np.bool_]:
-    """Return which rows can be reached from these over confirmed links, themselves included: 0.7 µs a peer."""
-    found = np.zeros(rows.used, dtype=np.bool_)
+def hops(rows: Rows, edges: Edges, starts: list[int]) -> npt.NDArray[np.int16]:
+    """Return for each row how many confirmed links lead to it from the nearest of these, -1 where no way does: 0.7 µs a
+    peer."""
+    found = np.full(rows.used, -1, dtype=np.int16)
     fresh = np.array(starts, dtype=np.int64)
+    step = 0
     while len(fresh):
-        found[fresh] = True
+        found[fresh] = step
+        step += 1
         counts = rows.count[fresh].astype(np.int64)
         firsts = rows.offset[fresh].astype(np.int64) - (np.cumsum(counts) - counts)
         cells = edges.cells[np.repeat(firsts, counts) + np.arange(counts.sum())]
         targets = (cells[(cells & CONFIRMED) != 0] >> 8).astype(np.int64)
-        fresh = np.unique(targets[~found[targets]])
+        fresh = np.unique(targets[found[targets] < 0])
     return found
+
+
+def nearest(rows: Rows, head: int, among: npt.NDArray[np.bool_]) -> int:
+    """Return the row among these whose id's first eight bytes differ from `head` by the least XOR, -1 if none is."""
+    chosen = np.flatnonzero(among)
+    if not len(chosen):
+        return -1
+    heads = rows.ids.reshape(-1, 32)[chosen, :8].copy().view(">u8")[:, 0].astype(np.uint64)
+    return int(chosen[np.argmin(heads ^ np.uint64(head))])

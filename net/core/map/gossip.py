@@ -16,6 +16,7 @@ from net.core.map._origins import Origins
 from net.core.map._pulls import Pulls
 from net.core.map._recent import Names, Seen
 from net.core.map._spread import CROSSING, Spread, record_frames
+from net.core.map._tree import Tree
 from net.core.map._unconfirmed import Unconfirmed
 from net.core.map.checks import Checks
 from net.core.map.effects import MapEffect, Untold
@@ -86,7 +87,9 @@ class Gossip:
         self._names = Names()
         self.pulls = Pulls()
         self.answers = Answers(peer_map, archive)
-        self.spread = Spread(identity.peer, self.answers.true_record)
+        self.spread = Spread(
+            identity.peer, self.answers.true_record, None if horizon else Tree(identity.peer, peer_map)
+        )
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
         self.spread.prefer(self._interest.sets)
@@ -109,7 +112,7 @@ class Gossip:
 
     def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
         """Begin to spread over a link (listed or guest; unlisted ones only reconcile). Sends the own record, if any."""
-        effects: list[MapEffect] = list(self.spread.add(peer, self.map.degree(peer)))
+        effects: list[MapEffect] = list(self.spread.add(peer, self.map.degree(peer), now))
         raw = self._archive.get(self._me)
         if raw is not None and self._me in self.map:
             effects += record_frames(peer, [raw])
@@ -117,7 +120,7 @@ class Gossip:
 
     def link_down(self, peer: PeerId, now: Millis) -> None:
         """Forget a link."""
-        self.spread.remove(peer)
+        self.spread.remove(peer, now)
         self.pulls.link_down(peer)
         self.answers.link_down(peer)
 

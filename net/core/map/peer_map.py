@@ -257,6 +257,12 @@ class PeerMap:
         self._expelled[peer] = epoch_end(peer, epoch_of(peer, now))
         return self.remove([peer], now)
 
+    def known_since(self, moment: Millis) -> None:
+        """Take it that this node has been there since `moment` and has seen each peer from then or its `born` on."""
+        rows = self._rows
+        seen = np.maximum(rows.times(rows.born_high, rows.born_low), moment) // 1000
+        rows.first_seen[: rows.used] = np.minimum(rows.first_seen[: rows.used], seen)
+
     def mark_checked(self, peer: PeerId) -> None:
         """Note that signature and proof of the peer's record were found valid."""
         row = self._rows.find(peer)
@@ -392,8 +398,25 @@ class PeerMap:
         rows = self._rows
         starts = [row for row in map(self._live, peers) if row >= 0]
         linked = rows.confirmed[: rows.used] > 0
-        missed = linked & ~_tables.reached(rows, self._edges, starts)
+        missed = linked & (_tables.hops(rows, self._edges, starts) < 0)
         return int(np.count_nonzero(linked)), int(np.count_nonzero(missed))
+
+    def hops_from_root(self, head: int, peers: Iterable[PeerId]) -> list[int]:
+        """Return how many confirmed links lead from each of `peers` to one root for them all, -1 where there is no way.
+
+        The root is the peer with links whose id begins most like `head` (eight bytes, by XOR); where no way leads from
+        it to any of `peers`, it is the one of those that they can reach.
+        """
+        rows, edges = self._rows, self._edges
+        found = [self._live(peer) for peer in peers]
+        starts = [row for row in found if row >= 0]
+        root = _tables.nearest(rows, head, rows.confirmed[: rows.used] > 0)
+        if root < 0 or not starts:
+            return [-1] * len(found)
+        hops = _tables.hops(rows, edges, [root])
+        if hops[starts].max() < 0:
+            hops = _tables.hops(rows, edges, [_tables.nearest(rows, head, _tables.hops(rows, edges, starts) >= 0)])
+        return [int(hops[row]) if row >= 0 else -1 for row in found]
 
     def table(self) -> MapTable:
         """Return all peers as arrays, in the order of `ids`."""

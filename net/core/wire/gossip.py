@@ -101,6 +101,8 @@ class Turn(IntEnum):
     """Send me records whole: this link brought what others did not."""
     LAZY = 2
     """Send me names only: others bring the records earlier."""
+    TREE = 3
+    """Send me records whole, until I say LAZY: you are my parent in the tree that I read off the map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def encode_want(want: RecordsWant) -> bytes:
 
 def decode_want(body: bytes) -> RecordsWant:
     """Return the request. Raises `Malformed`."""
-    if not body or body[0] > Turn.LAZY:
+    if not body or body[0] > max(Turn):
         raise Malformed("a request for records of an unknown kind")
     return RecordsWant(Turn(body[0]), tuple(_cut_names(body[1:])))
 

@@ -1,5 +1,6 @@
 """The map against a plain model, its refusals, its limits, snapshots."""
 
+from collections import deque
 from random import Random
 
 import numpy as np
@@ -59,6 +60,29 @@ class Model:
         }
 
 
+def hops_in(pairs: set[tuple[PeerId, PeerId]], peers: list[PeerId]) -> list[int]:
+    """Return how many links lead to each of these peers from the smallest id with links, or that they reach."""
+    around: dict[PeerId, set[PeerId]] = {who: set() for who in peers}
+    for left, right in pairs:
+        around.setdefault(left, set()).add(right)
+        around.setdefault(right, set()).add(left)
+
+    def hops(starts: list[PeerId]) -> dict[PeerId, int]:
+        found, waiting = dict.fromkeys(starts, 0), deque(starts)
+        while waiting:
+            here = waiting.popleft()
+            for other in around[here] - found.keys():
+                found[other] = found[here] + 1
+                waiting.append(other)
+        return found
+
+    linked = {end for pair in pairs for end in pair}
+    found = hops([min(linked)]) if linked else {}
+    if linked and not found.keys() & set(peers) and peers:
+        found = hops([min(hops(peers))])
+    return [found.get(who, -1) for who in peers]
+
+
 def check(real: PeerMap, model: Model, *, complete: bool) -> None:
     assert real.ids() == sorted(model.records)
     assert len(real) == len(model.records)
@@ -93,6 +117,7 @@ def check(real: PeerMap, model: Model, *, complete: bool) -> None:
             waiting += fresh
         linked = {end for pair in pairs for end in pair}
         assert real.out_of_reach([*start, peer(999)]) == (len(linked), len(linked - reached))
+        assert real.hops_from_root(0, [*start, peer(999)]) == [*hops_in(pairs, start), -1]
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_limits_of_names_and_batches() -> None:
     for body in (name * (NAMES_MAX + 1), b"", name[:-1]):
         with pytest.raises(Malformed):
             decode_have(body)
-    for body in (b"", b"\x03", b"\x00" + name * (NAMES_MAX + 1)):
+    for body in (b"", b"\x04", b"\x00" + name * (NAMES_MAX + 1)):
         with pytest.raises(Malformed):
             decode_want(body)
     for items in ([], [b""], [b"x" * (RECORD_MAX + 1)], [b"x"] * (BATCH_MAX + 1), ["text"]):
