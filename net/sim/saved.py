@@ -1,13 +1,18 @@
 """Worlds on disk: a grown network is written once and continued from often.
 
 A file holds the insides of the production classes as pickle sees them, so it is read back only by the same VERSION and
-the same minor version of Python, and **only from hands you trust**: unpickling runs what the file says.
+the same minor version of Python, and **only from hands you trust**: unpickling runs what the file says. A line that
+names both comes first, then the hash of all that follows: one damaged byte would mostly not be noticed otherwise, and
+give another run.
 """
 
 import marshal
+import os
 import pickle
 import sys
+from hashlib import blake2b, file_digest
 from importlib import import_module
+from io import BufferedReader
 from pathlib import Path
 from types import CellType, FunctionType
 from typing import BinaryIO
@@ -21,43 +26,59 @@ from net.core.effects import LinkId
 from net.sim.node import SimNode
 from net.sim.world import End, Wire, World
 
-VERSION = 7
+VERSION = 8
 """Raised whenever a class whose instances a world holds changes."""
 
 RAW_FROM = 128
 """Bytes from which strings are looked up among the world's records, of which it holds one copy each."""
 
 _HEAD = f"mappemonde world {VERSION} python {sys.version_info[0]}.{sys.version_info[1]}\n".encode()
+_KIND = b"mappemonde world "
+
+_HASH_SIZE = 32
+"""Bytes of the hash behind the head."""
 
 _EndFields = tuple[int, LinkId, float, bool, float, int]
 
 
 def save(world: World, path: Path) -> None:
     """Write a world. What its checks remember is forgotten, and its digest begun anew from the old one: the world at
-    hand goes on exactly as the one that is loaded. A file of the same name is replaced once the new one is whole."""
-    fields = world.rest()
-    raws = world.pool.raws()
-    numbers = {raw: number for number, raw in enumerate(raws)}
+    hand goes on exactly as the one that is loaded. A file of the same name is replaced once the new one is whole, and
+    stays where that fails. Raises `OSError`."""
     partial = path.with_name(f"{path.name}.partial")
     with partial.open("wb") as file:
-        file.write(_HEAD)
-        pickle.dump(len(world.nodes), file)
-        pickle.dump(raws, file)
-        pickle.dump(
-            [(_fields(wire.offerer), _fields(wire.answerer) if wire.answerer else None) for wire in world.wires], file
-        )
-        for part in (fields, *(node.__dict__ for node in world.nodes)):
-            # Each part stands for itself: what it shares with others is named.
-            _Writer(file, world, numbers).dump(part)
+        try:
+            file.write(_HEAD + bytes(_HASH_SIZE))
+            hashed = _Hashed(file)
+            _write(world, hashed)
+            file.seek(len(_HEAD))
+            file.write(hashed.digest())
+            file.flush()
+            os.fsync(file.fileno())  # or the old world could be gone before the new one is on the disk
+        except BaseException:
+            partial.unlink()  # gigabytes of no use, perhaps on a disk that is full
+            raise
     partial.replace(path)
 
 
+def _write(world: World, file: "_Hashed") -> None:
+    fields = world.rest()
+    raws = world.pool.raws()
+    numbers = {raw: number for number, raw in enumerate(raws)}
+    pickle.dump(len(world.nodes), file)
+    pickle.dump(raws, file)
+    pickle.dump(
+        [(_fields(wire.offerer), _fields(wire.answerer) if wire.answerer else None) for wire in world.wires], file
+    )
+    for part in (fields, *(node.__dict__ for node in world.nodes)):
+        # Each part stands for itself: what it shares with others is named.
+        _Writer(file, world, numbers).dump(part)
+
+
 def load(path: Path) -> World:
-    """Read a world back. Raises `ConfigError` when it was written by another version."""
+    """Read a world back. Raises `ConfigError` for one of another version, one that is damaged, and any other file."""
     with path.open("rb") as file:
-        head = file.readline(len(_HEAD) + 64)
-        if head != _HEAD:
-            raise ConfigError(f"{path} is no world of this version: it begins with {head[:64]!r}, not {_HEAD!r}")
+        _check(file, path)
         nodes = [SimNode.__new__(SimNode) for _ in range(pickle.load(file))]  # noqa: S301 (see the module)
         raws: list[bytes] = pickle.load(file)  # noqa: S301
         wires = [
@@ -73,6 +94,38 @@ def load(path: Path) -> World:
     return world
 
 
+def _check(file: BufferedReader, path: Path) -> None:
+    """Go past head and hash of a world; raise `ConfigError` where they are not those of one that can be read."""
+    head = file.readline(len(_HEAD) + 64)
+    if head != _HEAD:
+        ours = _HEAD.decode().strip()
+        what = head.decode("ascii", "replace").strip() if head.startswith(_KIND) else "something else"
+        raise ConfigError(f"{path} is no world of this version: it is {what}, not {ours}")
+    said = file.read(_HASH_SIZE)
+    if file_digest(file, _new_hash).digest() != said:
+        raise ConfigError(f"{path} is damaged or was cut short: its content is not what was written")
+    file.seek(len(_HEAD) + _HASH_SIZE)
+
+
+def _new_hash() -> blake2b:
+    return blake2b(digest_size=_HASH_SIZE)
+
+
+class _Hashed:
+    """Hashes what is written to a file."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._hash = _new_hash()
+
+    def write(self, content: bytes | pickle.PickleBuffer) -> int:
+        self._hash.update(content)
+        return self._file.write(content)
+
+    def digest(self) -> bytes:
+        return self._hash.digest()
+
+
 def _fields(end: End) -> _EndFields:
     return (end.node.index, end.link, end.last_arrival, end.closed, end.trip, end.wire)
 
@@ -85,7 +138,7 @@ def _end(fields: _EndFields, nodes: list[SimNode]) -> End:
 class _Writer(pickle.Pickler):
     """Names what the parts of a world share, and knows the types that pickle does not."""
 
-    def __init__(self, file: BinaryIO, world: World, numbers: dict[bytes, int]) -> None:
+    def __init__(self, file: _Hashed, world: World, numbers: dict[bytes, int]) -> None:
         super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
         self._world = world
         self._numbers = numbers
