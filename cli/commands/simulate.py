@@ -9,7 +9,9 @@ from cli.commands.options import json_option
 from cli.commands.simulate_stories import add_stories
 from cli.pictures import save_picture
 
-seed_option = click.option("--seed", type=int, default=1, show_default=True, help="Equal seeds give equal runs.")
+seed_option = click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Equal seeds give equal runs."
+)
 
 
 @click.group("simulate")

@@ -1,22 +1,22 @@
 """The stories of `simulate` about the network: growth, loss, dials, reach, settled, churn, crash."""
 
 import gc
-import signal
-import sys
-from collections import Counter
+import os
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
+from time import process_time
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from chain.primitives.errors import StorageError
+from chain.primitives.errors import ConfigError, StorageError
+from cli.commands.story_progress import Shown, broken_off, never, shown
 
 if TYPE_CHECKING:
-    from net.sim.scenarios.story import Outcome, Progress
+    from net.sim.scenarios.story import Outcome
     from net.sim.world import World
 
 LOSS = 0.05
@@ -24,70 +24,102 @@ DIAL_FAILURES = 0.2
 """What `loss` and `dials` do to the wires."""
 
 
+PEERS, SEED, JOIN_EVERY, MINUTES = 200, 1, 100, 10
+"""What a story has that is not told otherwise."""
+
+
+PARTS_SHOWN = 20
+"""Of a profile: all others are next to nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a command was asked for."""
+    """What a command was asked for; None where it was not."""
 
-    peers: int
-    seed: int
+    peers: int | None = None
+    seed: int | None = None
     load: Path | None = None
     """A saved world."""
-    join_every: int = 100
+    join_every: int | None = None
     """Virtual ms between joins."""
-    minutes: int = 10
+    minutes: int | None = None
     """Virtual minutes of churn."""
 
 
-Told = Callable[[Asked, "Progress | None"], "tuple[Outcome, World]"]
+Told = Callable[[Asked, Shown], "tuple[Outcome, World]"]
 """Returns the outcome and the world at its end."""
 
 
 def _growth(name: str, loss: float = 0.0, dials: float = 0.0) -> Told:
-    def tell(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
-        from net.sim.saved import load
+    def tell(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
         from net.sim.scenarios.growth import go_on, grow
         from net.sim.world import Conditions
 
         if asked.load is not None:
-            world = load(asked.load)
-            return go_on(world, scenario=name, progress=progress), world
-        conditions, every = Conditions(loss=loss, dial_failures=dials), asked.join_every
-        return grow(asked.peers, asked.seed, join_every=every, conditions=conditions, scenario=name, progress=progress)
+            world = _loaded(asked.load, asked, shown)
+            return go_on(world, scenario=name, join_every=asked.join_every, progress=shown.progress), world
+        return grow(
+            asked.peers or PEERS,
+            SEED if asked.seed is None else asked.seed,
+            join_every=asked.join_every or JOIN_EVERY,
+            conditions=Conditions(loss=loss, dial_failures=dials),
+            scenario=name,
+            progress=shown.progress,
+        )
 
     return tell
 
 
-def _reach(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
+def _reach(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
     from net.sim.scenarios.reach import run
 
-    return run(asked.peers, asked.seed, join_every=asked.join_every, progress=progress)
+    seed, every = SEED if asked.seed is None else asked.seed, asked.join_every or JOIN_EVERY
+    return run(asked.peers or PEERS, seed, join_every=every, progress=shown.progress)
 
 
-def _settled(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
+def _settled(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
     from net.sim.scenarios.settled import run
 
-    return run(asked.peers, asked.seed, progress=progress)
+    seed = SEED if asked.seed is None else asked.seed
+    return run(asked.peers or PEERS, seed, progress=shown.progress, steps=shown.steps)
 
 
-def _begun(asked: Asked) -> "World":
-    from net.sim.saved import load
+def _begun(asked: Asked, shown: Shown) -> "World":
     from net.sim.scenarios.settled import begin
 
-    return load(asked.load) if asked.load is not None else begin(asked.peers, asked.seed)
+    if asked.load is not None:
+        return _loaded(asked.load, asked, shown)
+    return begin(asked.peers or PEERS, SEED if asked.seed is None else asked.seed, shown.steps)
 
 
-def _churn(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
+def _loaded(path: Path, asked: Asked, shown: Shown) -> "World":
+    """Read a saved world; it is as it is, whatever else the command was asked for."""
+    from net.sim.saved import load
+    from net.sim.scenarios.story import peers_of
+
+    try:
+        world = load(path, shown.steps)
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}") from None
+    for option, wanted, there in (("--peers", asked.peers, peers_of(world)), ("--seed", asked.seed, world.seed)):
+        if wanted not in (None, there):
+            raise ConfigError(f"{option} {wanted} does not fit the world in {path}, which has {there}: leave it out")
+    return world
+
+
+def _churn(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
     from net.sim.scenarios.churn import run
 
-    world = _begun(asked)
-    return run(world, duration=asked.minutes * 60_000, progress=progress)[0], world
+    world = _begun(asked, shown)
+    duration = None if asked.minutes is None else asked.minutes * 60_000
+    return run(world, duration=duration, progress=shown.progress)[0], world
 
 
-def _crash(asked: Asked, progress: "Progress | None") -> "tuple[Outcome, World]":
+def _crash(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
     from net.sim.scenarios.crash import run
 
-    world = _begun(asked)
-    return run(world, progress=progress), world
+    world = _begun(asked, shown)
+    return run(world, progress=shown.progress), world
 
 
 GROWTHS = ("growth", "loss", "dials", "reach")
@@ -118,21 +150,22 @@ def add_stories(group: click.Group) -> None:
 
 def _options(name: str) -> list[click.Parameter]:
     """Return the options of a story."""
-    load = "Begin in this world" + (", or go on where it was broken off." if name in BREAKABLE else ".")
+    go_on = "Go on in this world, where it was broken off."
+    load = go_on if name in GROWTHS else "Begin in this world" + (", or go on." if name == "churn" else ".")
     save = "Write the world at the end here" + (", on Ctrl-C too, to go on from." if name in BREAKABLE else ".")
     there, file = (click.Path(exists=exists, dir_okay=False, path_type=Path) for exists in (True, False))
     folder, count = click.Path(file_okay=False, path_type=Path), click.IntRange(1)
     own = {
-        "join_every": click.Option(["--join-every"], type=count, default=100, show_default=True, help="Virtual ms."),
-        "minutes": click.Option(["--minutes"], type=count, default=10, show_default=True, help="Virtual minutes."),
+        "join_every": click.Option(["--join-every"], type=count, show_default=str(JOIN_EVERY), help="Virtual ms."),
+        "minutes": click.Option(["--minutes"], type=count, show_default=str(MINUTES), help="Virtual minutes."),
         "load": click.Option(["--load"], type=there, help=load),
     }
     lacking = set() if name in GROWTHS else {"join_every"}
     lacking |= {"minutes"} if name != "churn" else set()
     lacking |= {"load"} if name in EMPTY else set()
     return [
-        click.Option(["--peers"], type=click.IntRange(2, 5_000), default=200, show_default=True, help="How many."),
-        click.Option(["--seed"], type=int, default=1, show_default=True, help="Equal seeds give equal runs."),
+        click.Option(["--peers"], type=click.IntRange(2, 5_000), show_default=str(PEERS), help="How many."),
+        click.Option(["--seed"], type=click.IntRange(0), show_default=str(SEED), help="Equal seeds give equal runs."),
         *(option for field, option in own.items() if field not in lacking),
         click.Option(["--save"], type=file, help=save),
         click.Option(["--pictures"], type=folder, help="Write SVG and JSON here."),
@@ -144,22 +177,47 @@ def _options(name: str) -> list[click.Parameter]:
 def _command(name: str, about: str, tell: Told) -> click.Command:
     @click.command(name, help=about, params=_options(name))
     def command(save: Path | None, pictures: Path | None, *, as_json: bool, profile: bool, **asked: Any) -> None:
-        if save is not None and not save.absolute().parent.is_dir():  # not after hours
-            raise click.UsageError(f"there is no folder {save.absolute().parent} to save the world in")
-        parts: Counter[str] = Counter()
-        broken_off = _broken_off(name, save) if save is not None and name in BREAKABLE else nullcontext(_never)
-        with broken_off as ask, _bar(name, ask) as progress, _uncollected(), _profiled(parts if profile else None):
-            outcome, world = tell(Asked(**asked), progress)
-        click.echo(outcome.to_json() if as_json else outcome.table())
-        for part, seconds in parts.most_common(20):
-            click.echo(f"{part:<34} {seconds:.2f} s", err=as_json)
-        if pictures is not None:
-            for path in outcome.draw(pictures):
-                click.echo(f"wrote {path}", err=True)
-        if save is not None:
-            _write(world, save)
+        _check_places(save, pictures)
+        parts: dict[str, float] = {}
+        breaking = broken_off(name, save, _write) if save is not None and name in BREAKABLE else nullcontext(never)
+        with breaking as ask, shown(name, ask) as seen, _uncollected(), _profiled(parts if profile else None):
+            outcome, world = tell(Asked(**asked), seen)
+        try:
+            click.echo(outcome.to_json() if as_json else outcome.table())
+            for part, seconds in sorted(parts.items(), key=lambda one: -one[1])[:PARTS_SHOWN]:
+                click.echo(f"{part:<34} {seconds:.2f} s", err=as_json)
+            if pictures is not None:
+                _draw(outcome, pictures)
+        finally:  # whatever becomes of the others: a world may be hours of work
+            if save is not None:
+                _write(world, save)
 
     return command
+
+
+def _check_places(save: Path | None, pictures: Path | None) -> None:
+    """Raise `UsageError` where nothing can be written: not after hours."""
+    if save is not None:
+        folder = save.absolute().parent
+        if not folder.is_dir():
+            raise click.UsageError(f"there is no folder {folder} to save the world in")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise click.UsageError(f"the folder {folder} to save the world in cannot be written to")
+    if pictures is not None:
+        try:
+            pictures.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.UsageError(f"cannot make the folder {pictures} for pictures: {error.strerror}") from None
+        if not os.access(pictures, os.W_OK | os.X_OK):
+            raise click.UsageError(f"the folder {pictures} for pictures cannot be written to")
+
+
+def _draw(outcome: "Outcome", folder: Path) -> None:
+    try:
+        for path in outcome.draw(folder):
+            click.echo(f"wrote {path}", err=True)
+    except OSError as error:
+        raise StorageError(f"cannot write the pictures into {folder}: {error.strerror}") from None
 
 
 def _write(world: "World", path: Path) -> None:
@@ -170,58 +228,6 @@ def _write(world: "World", path: Path) -> None:
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
     click.echo(f"wrote {path}", err=True)
-
-
-def _never() -> bool:
-    return False
-
-
-@contextmanager
-def _broken_off(name: str, save: Path) -> Iterator[Callable[[], bool]]:
-    """Tell whether a signal has asked to break the story off; where it then is, write its world."""
-    from net.sim.scenarios.story import BrokenOff
-
-    asked = False
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        asked = True
-        give_back()  # the second signal ends the process
-        click.echo(f"\nwriting the world to {save} after this virtual second", err=True)
-
-    def give_back() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    except BrokenOff as broken:
-        _write(broken.world, save)
-        click.echo(f"go on with: mappemonde simulate {name} --load {save} --save {save}", err=True)
-        raise KeyboardInterrupt from None
-    finally:
-        give_back()
-
-
-@contextmanager
-def _bar(name: str, asked: Callable[[], bool]) -> "Iterator[Progress]":
-    """Show how far a story is, where somebody looks; its progress answers what `asked` does."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total, _doing: asked()
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True)) as bar:
-        task = bar.add_task(name)
-
-        def show(done: int, total: int, doing: str) -> bool:
-            bar.update(task, completed=done, total=total, description=doing)
-            return asked()
-
-        yield show
 
 
 @contextmanager
@@ -235,18 +241,24 @@ def _uncollected() -> Iterator[None]:
 
 
 @contextmanager
-def _profiled(parts: Counter[str] | None) -> Iterator[None]:
-    """Add up the time spent in each folder of the sources."""
+def _profiled(parts: dict[str, float] | None) -> Iterator[None]:
+    """Add up the CPU seconds spent in each folder of the sources.
+
+    The profiler's own clock runs on while other processes do, and one that does not costs twice as much as all else: so
+    the shares are the profiler's, and their sum is what this process used.
+    """
     if parts is None:
         yield
         return
     import cProfile
     import pstats
 
-    profile = cProfile.Profile()
+    begun, profile = process_time(), cProfile.Profile()
     with profile:
         yield
+    used = process_time() - begun
     root = Path(__file__).parents[2]
+    spent: dict[str, float] = defaultdict(float)
     for (file, _, called), row in pstats.Stats(profile).stats.items():  # type: ignore[attr-defined]
         path = Path(file)
         if path.is_relative_to(root) and ".venv" not in path.parts:
@@ -254,4 +266,6 @@ def _profiled(parts: Counter[str] | None) -> Iterator[None]:
             part = str(within.parent if len(within.parts) > 3 else within.with_suffix(""))
         else:
             part = "signatures" if "secp256k1" in called else "libraries and the interpreter"
-        parts[part] += row[2]
+        spent[part] += row[2]
+    total = sum(spent.values())
+    parts.update({part: seconds * used / total for part, seconds in spent.items()})

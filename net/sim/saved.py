@@ -24,6 +24,7 @@ from coincurve import PrivateKey
 from chain.primitives.errors import ConfigError
 from net.core.effects import LinkId
 from net.sim.node import SimNode
+from net.sim.progress import Steps, unheard
 from net.sim.world import End, Wire, World
 
 VERSION = 8
@@ -75,7 +76,7 @@ def _write(world: World, file: "_Hashed") -> None:
         _Writer(file, world, numbers).dump(part)
 
 
-def load(path: Path) -> World:
+def load(path: Path, steps: Steps = unheard) -> World:
     """Read a world back. Raises `ConfigError` for one of another version, one that is damaged, and any other file."""
     with path.open("rb") as file:
         _check(file, path)
@@ -89,8 +90,9 @@ def load(path: Path) -> World:
         world.pool.take(raws)
         fields = _Reader(file, world, nodes, wires, raws).load()
         world.wake(fields.pop("rested"), fields, nodes, wires)
-        for node in nodes:
+        for done, node in enumerate(nodes, 1):
             node.__dict__.update(_Reader(file, world, nodes, wires, raws).load())
+            steps(done, len(nodes), "reading")
     return world
 
 

@@ -19,6 +19,7 @@ from net.core.overlay.words import Speak, Word
 from net.core.wire.signal import Answer, Offer
 from net.sim.arrays.rules import ROUND_MS, Rules
 from net.sim.node import SimNode
+from net.sim.progress import Steps, unheard
 
 Kind = TypeVar("Kind")
 
@@ -30,6 +31,9 @@ TRIED = 64
 
 LINKED_AFTER = 5_000
 """Virtual ms after which links are up and what changed by them has settled: the record signed then is the only one."""
+
+LINKED_PARTS = 20
+"""Parts of that time after each of which progress is told."""
 
 
 class Settlement:
@@ -49,20 +53,28 @@ class Settlement:
         self._linked: list[set[int]] = [set() for _ in nodes]
         self._room = np.ones(len(nodes), dtype=np.bool_)
 
-    def settle(self) -> None:
+    def settle(self, steps: Steps = unheard) -> None:
         """Fill the slots, one a turn and node, until nobody wants more; then let them follow their hashes."""
         order = list(range(len(self._nodes)))
         open_ = set(order)
+        done, expected = 0, len(order) * self._rules.links // 2  # a step is one look through all hashes of a slot
+        total = expected * (1 + LOOKS)
         while open_:
             self._rng.shuffle(order)
             for at in order:
                 if at in open_ and not (self._wanted(at) and self._fill(at)):
                     open_.discard(at)
+                elif at in open_ and done < expected:
+                    done += 1
+                    steps(done, total, "choosing links")
+        total = done + LOOKS * sum(len(slots) for slots in self.own)
         for _ in range(LOOKS):
             self._rng.shuffle(order)
             for at in order:
                 for slot in sorted(self.own[at]):
                     self._follow(at, slot)
+                done += len(self.own[at])
+                steps(done, total, "choosing links")
 
     def _wanted(self, at: int) -> int:
         return self._slots[at].wanted(listed=len(self._linked[at]), own=len(self.own[at]), age=self._ages[at])
@@ -109,21 +121,26 @@ class Settlement:
         return next(fit, min(ranked, key=shared.__getitem__, default=None))
 
 
-def open_links(nodes: Sequence[SimNode], own: Sequence[Mapping[int, int]]) -> None:
+def open_links(nodes: Sequence[SimNode], own: Sequence[Mapping[int, int]], steps: Steps = unheard) -> None:
     """Open these own links, by node and slot, and start all nodes once they are up: each then signs one record that
     lists all its links."""
-    world = nodes[0].world
+    world, total = nodes[0].world, 3 * len(nodes)
     for node in nodes:
         node.running = True
-    for node, slots in zip(nodes, own, strict=True):
+    for done, (node, slots) in enumerate(zip(nodes, own, strict=True), 1):
         for slot, target in sorted(slots.items()):
             _link(node, slot, nodes[target], world.now)
-    world.run_for(LINKED_AFTER)
-    for node in nodes:
+        steps(done, total, "opening links")
+    begun = world.now
+    for part in range(1, LINKED_PARTS + 1):
+        world.run(Millis(begun + LINKED_AFTER * part // LINKED_PARTS))
+        steps(len(nodes) + len(nodes) * part // LINKED_PARTS, total, "opening links")
+    for done, node in enumerate(nodes, 1):
         node.start()
+        steps(2 * len(nodes) + done, total, "opening links")
 
 
-def spread_map(nodes: Sequence[SimNode]) -> None:
+def spread_map(nodes: Sequence[SimNode], steps: Steps = unheard) -> None:
     """Let every node take the records of all others as it would take those of a range from its first neighbour.
 
     It then knows each peer for as long as both have been there: else no peer were old enough for a slot to move to it.
@@ -131,7 +148,7 @@ def spread_map(nodes: Sequence[SimNode]) -> None:
     own = [(node.peer, node.archive.get(node.peer)) for node in nodes]
     raws = [raw for _, raw in sorted(own) if raw is not None]
     assert len(raws) == len(nodes), "a node signs when it starts with links"
-    for node in nodes:
+    for done, node in enumerate(nodes, 1):
         gossip, now = node.mesh.parts.gossip, node.mesh.mesh_time(node.world.now)
         _, honest = gossip.take_ranged(node.mesh.neighbours()[0].peer, raws, (0, 2**64 - 1), now)
         assert honest, "the records are those of the nodes"
@@ -139,6 +156,7 @@ def spread_map(nodes: Sequence[SimNode]) -> None:
         facts = node.mesh.parts.peer_map.facts(node.peer)
         assert facts is not None, "a node knows its own record"
         node.mesh.parts.peer_map.known_since(facts.born)
+        steps(done, len(nodes), "spreading the map")
 
 
 def _link(chooser: SimNode, slot: int, target: SimNode, now: Millis) -> None:

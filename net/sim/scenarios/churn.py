@@ -3,14 +3,19 @@
 from dataclasses import replace
 from random import Random
 
+from chain.primitives.errors import ConfigError
 from net.sim.node import SimNode
+from net.sim.progress import Progress
 from net.sim.scenarios.growth import TOPIC, settings, surveys_map
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller, interrupted
+from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller, interrupted
 from net.sim.traffic import Meter
 from net.sim.world import World
 
 SESSION = 8 * 3600 * 1000
 """Mean session in ms (issue 4's table)."""
+
+DURATION = 600_000
+"""Virtual ms of churn unless told."""
 
 BOOTSTRAPS = 3
 
@@ -66,17 +71,20 @@ class Life(Teller):
 
 
 def run(
-    world: World, *, duration: int = 600_000, session: int = SESSION, progress: Progress | None = None
+    world: World, *, duration: int | None = None, session: int = SESSION, progress: Progress | None = None
 ) -> tuple[Outcome, Population]:
     """Let a whole world live for `duration` virtual ms and measure what its peers receive, or go on with that where it
-    was broken off. Raises `ConfigError` for a world that is in the middle of another story."""
+    was broken off. Raises `ConfigError` for a world that is in the middle of another story, or of churn that lasts
+    longer or shorter. Churn lasts DURATION unless told."""
     life = interrupted(world, "churn")
     if isinstance(life, Life):
+        if duration not in (None, life.duration):
+            raise ConfigError(f"this churn was begun to last {life.duration // 1000} virtual s, not {duration // 1000}")
         life.go_on(progress)
     else:
         running = sum(node.running for node in world.nodes)
         outcome = Outcome("churn", running, world.seed)
-        life = Life(world, outcome, duration=duration, session=session, progress=progress)
+        life = Life(world, outcome, duration=duration or DURATION, session=session, progress=progress)
     return _tell(world, life), life.population
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from net.sim.arrays.graph import component_sizes
 from net.sim.measures import links_matrix, shape
 from net.sim.node import SimNode
+from net.sim.progress import Progress
 from net.sim.scenarios.growth import TOPIC
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Progress, Teller, interrupted
+from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller, interrupted
 from net.sim.world import World
 
 DRAWS = 100

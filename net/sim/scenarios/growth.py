@@ -11,7 +11,8 @@ from net.core.effects import Priority
 from net.sim.arrays.graph import Shape
 from net.sim.measures import MapQuality, delays, map_quality, reach, shape
 from net.sim.node import SimNode
-from net.sim.scenarios.story import Outcome, Progress, Teller, interrupted
+from net.sim.progress import Progress
+from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller, interrupted
 from net.sim.world import EPOCH, Conditions, World
 
 SETTLED = 30_000
@@ -123,6 +124,20 @@ def run(
     )
 
 
+class Joining(Teller):
+    """The teller of growth, with what it waits for."""
+
+    def __init__(
+        self, world: World, outcome: Outcome, *, join_every: int, limit: int, progress: Progress | None
+    ) -> None:
+        self.joined = outcome.peers * join_every
+        """Virtual ms from the beginning until all have joined."""
+        self.limit = limit
+        """Virtual ms that the maps have after that."""
+        total = self.joined + min(SETTLED, limit) + MESSAGE_TIME
+        super().__init__(world, outcome, total=total, progress=progress)
+
+
 def grow(
     peers: int,
     seed: int,
@@ -139,25 +154,27 @@ def grow(
     """
     world = World(seed, conditions)
     outcome = Outcome(scenario, peers, seed, {"join_every_ms": join_every})
-    teller = Teller(world, outcome, total=peers * join_every + limit, progress=progress)
+    teller = Joining(world, outcome, join_every=join_every, limit=limit, progress=progress)
     build(world, peers, join_every=join_every)
     return _tell(world, teller), world
 
 
-def go_on(world: World, *, scenario: str, progress: Progress | None = None) -> Outcome:
-    """Go on with a growth that was broken off, in the world read back. Raises `ConfigError` for any other world."""
+def go_on(world: World, *, scenario: str, join_every: int | None = None, progress: Progress | None = None) -> Outcome:
+    """Go on with a growth that was broken off, in the world read back. Raises `ConfigError` for any other world, and
+    where peers are to join at another pace than so far."""
     teller = interrupted(world, scenario)
-    if teller is None:
+    if not isinstance(teller, Joining):
         raise ConfigError(f"this world is not in the middle of {scenario}: leave --load out to begin with an empty one")
+    pace = teller.outcome.numbers["join_every_ms"]
+    if join_every not in (None, pace):
+        raise ConfigError(f"this {scenario} was begun with a peer every {pace} ms, not every {join_every}")
     teller.go_on(progress)
     return _tell(world, teller)
 
 
-def _tell(world: World, teller: Teller) -> Outcome:
+def _tell(world: World, teller: Joining) -> Outcome:
     """Tell what of the story is still to come."""
-    outcome, nodes = teller.outcome, world.nodes
-    joined = outcome.peers * int(outcome.numbers["join_every_ms"] or 0)
-    limit = teller.total - joined
+    outcome, nodes, joined, limit = teller.outcome, world.nodes, teller.joined, teller.limit
     teller.pass_until(joined, "joining")
     if "maps_true_after_ms" not in outcome.numbers:
         outcome.numbers["maps_true_after_ms"] = teller.until_true(limit, "settling", since=joined)

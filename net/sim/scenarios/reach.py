@@ -4,8 +4,9 @@ from net.core.config import Reachability
 from net.core.effects import LinkKind
 from net.core.mesh_report import Neighbour
 from net.sim.node import SimNode
+from net.sim.progress import Progress
 from net.sim.scenarios.growth import grow
-from net.sim.scenarios.story import Outcome, Progress
+from net.sim.scenarios.story import Outcome
 from net.sim.world import Conditions, World
 
 HARD = 0.3

@@ -1,7 +1,7 @@
 """What every story tells at its end, and the steps all of them take."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
@@ -13,11 +13,9 @@ from net.sim.arrays.graph import measure, random_graph
 from net.sim.measures import delays, links_matrix, reach
 from net.sim.node import SimNode
 from net.sim.pictures import curves_svg, histogram_svg, map_svg
+from net.sim.progress import Progress
 from net.sim.truth import quality
 from net.sim.world import World
-
-Progress = Callable[[int, int, str], bool]
-"""Hears virtual ms done, virtual ms in all, what is going on; answers whether to break the story off there."""
 
 MESSAGE_TIME = 5_000
 """Virtual ms given to the message at the end of a story: several times what it takes to reach all."""
@@ -91,17 +89,22 @@ class Teller:
     Written to a file with its world, it goes on where the story was broken off, if that asks it for moments.
     """
 
-    def __init__(self, world: World, outcome: Outcome, *, total: int, progress: Progress | None) -> None:
-        """`total` is what the story lasts, in virtual ms."""
+    def __init__(
+        self, world: World, outcome: Outcome, *, total: int, progress: Progress | None, spent: float = 0.0
+    ) -> None:
+        """`total` is what the story is expected to last, in virtual ms; `spent` are CPU seconds that count with it."""
         self.outcome = outcome
         self.total = total
         self._world = world
         self._progress = progress
         self._began = world.now
-        self._spent = 0.0
+        self._frames_before = world.delivered
+        self._bytes_before = world.bytes_delivered
+        self._spent = spent
         """CPU seconds up to `_since`."""
         self._since = process_time()
         world.story = self
+        self._show("beginning")
 
     def __getstate__(self) -> dict[str, object]:
         """Return all but what belongs to this process."""
@@ -111,6 +114,12 @@ class Teller:
         """Take up a story that was read back from a file."""
         self._progress = progress
         self._since = process_time()
+
+    def _show(self, doing: str, *, ahead: int = 0) -> bool:
+        """Tell how far the story is, at least `ahead` ms before its end; return whether it shall be broken off."""
+        done = self._world.now - self._began
+        self.total = max(self.total, done + ahead)
+        return self._progress is not None and self._progress(done, self.total, doing)
 
     def _cpu_seconds(self) -> float:
         return self._spent + process_time() - self._since
@@ -126,8 +135,7 @@ class Teller:
             self._world.run_for(min(1_000, end - self._world.now))
             if watch:
                 self.judge()
-            done = min(self._world.now - self._began, self.total)
-            if self._progress is not None and self._progress(done, self.total, doing):
+            if self._show(doing, ahead=MESSAGE_TIME):
                 raise BrokenOff(self._world)
 
     def judge(self) -> bool:
@@ -156,6 +164,7 @@ class Teller:
         nodes = [node for node in self._world.nodes if node.running]
         # unlike that of any story before in the same world
         payload = f"{self.outcome.scenario} at {self._world.now}: a message to all".encode()
+        self._show("message")
         author.publish(topic, payload)
         self._world.run_for(MESSAGE_TIME)  # in one go: broken off in between, it would be published again
         self.outcome.delays = delays(nodes, payload)
@@ -182,12 +191,13 @@ class Teller:
         self.outcome.numbers |= {
             "records_signed": sum(one.signed for one in statistics),
             "records_taken": sum(one.applied for one in statistics),
-            "megabytes": round(self._world.bytes_delivered / 1e6, 1),
+            "megabytes": round((self._world.bytes_delivered - self._bytes_before) / 1e6, 1),
         }
 
     def end(self) -> Outcome:
         """Add what all stories tell: maps at the end, CPU, frames, digest."""
         world, numbers = self._world, self.outcome.numbers
+        self._show("measuring")
         cpu = self._cpu_seconds()
         world.story = None
         maps = quality(world.nodes)
@@ -197,13 +207,15 @@ class Teller:
             "worst_precision": maps.precision,
             "worst_recall": maps.recall,
             "virtual_seconds": (world.now - self._began) / 1000,
-            "deliveries": world.delivered,
+            "deliveries": world.delivered - self._frames_before,
             "cpu_seconds": round(cpu, 1),
             "digest": world.digest.hex(),
         }
         running = [node for node in world.nodes if node.running]
         self.outcome.degrees = degrees(running)
         self.outcome.map = map_svg(world.nodes, f"{self.outcome.scenario}: {len(running)} peers")
+        self.total = world.now - self._began
+        self._show("done")
         return self.outcome
 
 
@@ -218,6 +230,14 @@ def interrupted(world: World, scenario: str) -> Teller | None:
     if teller.outcome.scenario != scenario:
         raise ConfigError(f"this world is in the middle of {teller.outcome.scenario}: go on with that first")
     return teller
+
+
+def peers_of(world: World) -> int:
+    """Return how many peers the story had at its beginning that this world is in the middle of; of a world in no story,
+    how many run."""
+    if isinstance(world.story, Teller):
+        return world.story.outcome.peers
+    return sum(node.running for node in world.nodes)
 
 
 def degrees(running: Sequence[SimNode]) -> list[int]:

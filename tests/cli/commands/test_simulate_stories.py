@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from chain.primitives.errors import ConfigError, StorageError
 from cli.commands.simulate import simulate_command
+from cli.commands.simulate_stories import MINUTES
 from net.sim.node import SimNode
-from net.sim.scenarios import churn, growth
-from net.sim.scenarios.story import Teller, interrupted
+from net.sim.progress import Steps
+from net.sim.scenarios import churn, growth, settled
+from net.sim.scenarios.story import Outcome, Teller, interrupted
 from net.sim.world import World
 
 ONCE = {"cpu_seconds", "digest"}
@@ -105,3 +108,83 @@ def test_a_folder_that_is_not_there_is_told_before_the_run(tmp_path: Path) -> No
     result = CliRunner().invoke(simulate_command, words)
     assert result.exit_code == 2
     assert "there is no folder" in result.output
+
+
+def test_pictures_that_cannot_be_written_are_told_before_the_run(tmp_path: Path) -> None:
+    """They were a traceback after it."""
+    (tmp_path / "file").write_text("")
+    words = ["growth", "--peers", "5000", "--pictures", str(tmp_path / "file" / "pictures")]
+    result = CliRunner().invoke(simulate_command, words)
+    assert result.exit_code == 2
+    assert "cannot make the folder" in result.output
+
+
+@pytest.mark.slow
+def test_a_world_is_written_though_its_pictures_are_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def full(_outcome: Outcome, _folder: Path) -> list[Path]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Outcome, "draw", full)
+    words = ["growth", "--peers", "2", "--save", str(tmp_path / "world"), "--pictures", str(tmp_path / "pictures")]
+    result = CliRunner().invoke(simulate_command, words)
+    assert isinstance(result.exception, StorageError)
+    assert "No space" in str(result.exception)
+    assert (tmp_path / "world").is_file()
+
+
+@pytest.mark.parametrize("story", ["growth", "topology", "consensus"])
+def test_a_seed_is_no_negative_number(story: str) -> None:
+    """It was a traceback after the run."""
+    result = CliRunner().invoke(simulate_command, [story, "--seed", "-1"])
+    assert result.exit_code == 2
+    assert "-1 is not in the range" in result.output
+
+
+@pytest.mark.slow
+def test_what_does_not_fit_a_saved_world_is_refused(tmp_path: Path) -> None:
+    """Other peers and another seed than the world's were passed over in silence."""
+    saved = str(tmp_path / "world")
+    _told("settled", "--peers", "4", "--seed", "2", "--save", saved)
+    for option, value in (("--peers", "5"), ("--seed", "3")):
+        result = CliRunner().invoke(simulate_command, ["churn", "--load", saved, option, value])
+        assert isinstance(result.exception, ConfigError)
+        assert f"{option} {value} does not fit the world in {saved}" in str(result.exception)
+    assert _told("churn", "--load", saved, "--peers", "4", "--seed", "2", "--minutes", "1")["peers"] == 4
+
+
+def test_churn_goes_on_as_long_as_it_was_begun_for() -> None:
+    """Another length was passed over in silence."""
+    world = World(1)
+    growth.build(world, 1, join_every=1)
+    life = churn.Life(world, Outcome("churn", 0, 1), duration=60_000, session=churn.SESSION, progress=None)
+    with pytest.raises(ConfigError, match="begun to last 60 virtual s, not 120"):
+        churn.run(world, duration=120_000)
+    assert world.story is life
+
+
+def test_growth_goes_on_at_the_pace_it_was_begun_with() -> None:
+    """Another pace was passed over in silence."""
+    world, outcome = World(1), Outcome("loss", 9, 1, {"join_every_ms": 100})
+    growth.Joining(world, outcome, join_every=100, limit=1, progress=None)
+    with pytest.raises(ConfigError, match="begun with a peer every 100 ms, not every 50"):
+        growth.go_on(world, scenario="loss", join_every=50)
+
+
+def test_the_help_tells_how_long_churn_is() -> None:
+    assert MINUTES * 60_000 == churn.DURATION
+
+
+def test_a_network_still_being_made_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Ctrl-C promised the world after this virtual second, and minutes went by."""
+
+    def build(_world: World, _peers: int, _steps: Steps) -> list[SimNode]:
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("the signal ends it")
+
+    monkeypatch.setattr(settled, "build", build)
+    before = signal.getsignal(signal.SIGINT)
+    result = CliRunner().invoke(simulate_command, ["churn", "--peers", "4", "--save", str(tmp_path / "world")])
+    assert result.exit_code == 1
+    assert "had not begun" in result.output
+    assert signal.getsignal(signal.SIGINT) is before
+    assert not list(tmp_path.iterdir())
