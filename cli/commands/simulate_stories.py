@@ -16,7 +16,7 @@ from chain.primitives.errors import ConfigError, StorageError
 from cli.commands.story_progress import Shown, broken_off, never, shown
 
 if TYPE_CHECKING:
-    from net.sim.scenarios.story import Outcome
+    from net.sim.scenarios.outcome import Outcome
     from net.sim.world import World
 
 LOSS = 0.05

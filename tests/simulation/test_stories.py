@@ -8,7 +8,7 @@ from net.sim.pictures import curves_svg
 from net.sim.saved import load, save
 from net.sim.scenarios import churn, crash, settled
 from net.sim.scenarios.growth import grow
-from net.sim.scenarios.story import Outcome
+from net.sim.scenarios.outcome import Outcome
 
 PICTURES = {"map", "convergence", "degrees", "delays"}
 
@@ -37,7 +37,7 @@ def test_growth_churn_and_crash(tmp_path: Path) -> None:
     assert _drawn(lively, tmp_path) == PICTURES
 
     third = crash.run(load(tmp_path / "world"), duration=70_000)
-    assert third.numbers["left"] == 16
+    assert third.numbers["survivors"] == 16
     assert third.numbers["one_piece_of_100_draws"] == 100
     assert float(third.numbers["half_gone_worst_giant"] or 0) > 0.9
     assert third.numbers["pieces_after_60_s"] == 1

@@ -7,7 +7,8 @@ from chain.primitives.errors import ConfigError
 from net.sim.node import SimNode
 from net.sim.progress import Progress
 from net.sim.scenarios.growth import TOPIC, settings, surveys_map
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller, interrupted
+from net.sim.scenarios.outcome import Outcome
+from net.sim.scenarios.story import MESSAGE_TIME, Teller, interrupted
 from net.sim.traffic import Meter
 from net.sim.world import World
 

@@ -10,7 +10,8 @@ from net.sim.measures import links_matrix, shape
 from net.sim.node import SimNode
 from net.sim.progress import Progress
 from net.sim.scenarios.growth import TOPIC
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller, interrupted
+from net.sim.scenarios.outcome import Outcome
+from net.sim.scenarios.story import MESSAGE_TIME, Teller, interrupted
 from net.sim.world import World
 
 DRAWS = 100
@@ -26,7 +27,7 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     interrupted(world, "crash")  # raises: half a story is no beginning of this one
     rng = Random(f"crash/{world.seed}")
     running = [node for node in world.nodes if node.running]
-    outcome = Outcome("crash", len(running), world.seed)
+    outcome = Outcome("crash", len(running), world.seed, since=f"{share:.0%} of them vanished")
     teller = Teller(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
     third, half = (_giants(running, part, world.seed) for part in (share, 1 / 2))
     for node in rng.sample(running, int(len(running) * share)):
@@ -38,7 +39,7 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     healed = shape(left)
     teller.pass_time(duration - HEALING, "after", watch=True)
     outcome.numbers = {
-        "left": len(left),
+        "survivors": len(left),
         f"one_piece_of_{DRAWS}_draws": sum(giant == 1 for giant in third),
         "half_gone_mean_giant": sum(half) / len(half),
         "half_gone_worst_giant": min(half),

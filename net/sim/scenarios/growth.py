@@ -12,7 +12,8 @@ from net.sim.arrays.graph import Shape
 from net.sim.measures import MapQuality, delays, map_quality, reach, shape
 from net.sim.node import SimNode
 from net.sim.progress import Progress
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller, interrupted
+from net.sim.scenarios.outcome import Outcome
+from net.sim.scenarios.story import MESSAGE_TIME, Teller, interrupted
 from net.sim.world import EPOCH, Conditions, World
 
 SETTLED = 30_000
@@ -153,7 +154,8 @@ def grow(
     Nothing waits for links: the clock runs from the last join on, at most `limit` ms.
     """
     world = World(seed, conditions)
-    outcome = Outcome(scenario, peers, seed, {"join_every_ms": join_every})
+    since = f"the first peer started; the last joined at {peers * join_every / 1000:g}"
+    outcome = Outcome(scenario, peers, seed, {"join_every_ms": join_every}, since)
     teller = Joining(world, outcome, join_every=join_every, limit=limit, progress=progress)
     build(world, peers, join_every=join_every)
     return _tell(world, teller), world

@@ -6,7 +6,7 @@ from net.core.mesh_report import Neighbour
 from net.sim.node import SimNode
 from net.sim.progress import Progress
 from net.sim.scenarios.growth import grow
-from net.sim.scenarios.story import Outcome
+from net.sim.scenarios.outcome import Outcome
 from net.sim.world import Conditions, World
 
 HARD = 0.3

@@ -9,7 +9,8 @@ from net.sim.node import SimNode
 from net.sim.progress import Progress, Steps, unheard
 from net.sim.scenarios.churn import SESSION
 from net.sim.scenarios.growth import TOPIC, settings, surveys_map
-from net.sim.scenarios.story import MESSAGE_TIME, Outcome, Teller
+from net.sim.scenarios.outcome import Outcome
+from net.sim.scenarios.story import MESSAGE_TIME, Teller
 from net.sim.settlement import Settlement, open_links, spread_map
 from net.sim.world import World
 
@@ -27,7 +28,7 @@ def run(peers: int, seed: int, *, progress: Progress | None = None, steps: Steps
     is made, `progress` what follows.
     """
     world = World(seed)
-    outcome = Outcome("settled", peers, seed)
+    outcome = Outcome("settled", peers, seed, since="all started, linked")
     begun = process_time()
     nodes = build(world, peers, steps)
     expected = USUAL + MESSAGE_TIME

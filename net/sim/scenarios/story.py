@@ -1,9 +1,6 @@
 """What every story tells at its end, and the steps all of them take."""
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from time import process_time
 
 import numpy as np
@@ -12,8 +9,9 @@ from chain.primitives.errors import ConfigError
 from net.sim.arrays.graph import measure, random_graph
 from net.sim.measures import delays, links_matrix, reach
 from net.sim.node import SimNode
-from net.sim.pictures import curves_svg, histogram_svg, map_svg
+from net.sim.pictures import map_svg
 from net.sim.progress import Progress
+from net.sim.scenarios.outcome import Outcome
 from net.sim.truth import quality
 from net.sim.world import World
 
@@ -34,53 +32,6 @@ class BrokenOff(Exception):
         """`world` is as the story left it."""
         super().__init__(world)
         self.world = world
-
-
-@dataclass(slots=True)
-class Outcome:
-    """A story's end: numbers by name, and what is drawn. Filled by the story alone."""
-
-    scenario: str
-    peers: int
-    seed: int
-    numbers: dict[str, float | int | str | None] = field(default_factory=dict)
-    curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-    """Over virtual seconds."""
-    degrees: list[int] = field(default_factory=list)
-    delays: list[int] = field(default_factory=list)
-    """Of a message, in ms."""
-    map: str | None = None
-    """SVG, if the network is small."""
-
-    def table(self) -> str:
-        """Return the numbers, one a line."""
-        lines = [f"{'scenario':<34} {self.scenario}", f"{'peers':<34} {self.peers}", f"{'seed':<34} {self.seed}"]
-        for name, value in self.numbers.items():
-            shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-            lines.append(f"{name.replace('_', ' '):<34} {shown}")
-        return "\n".join(lines)
-
-    def to_json(self) -> str:
-        """Return everything but the pictures."""
-        told = {"scenario": self.scenario, "peers": self.peers, "seed": self.seed, **self.numbers}
-        return json.dumps({**told, "curves": self.curves, "degrees": self.degrees, "delays": self.delays}, indent=1)
-
-    def draw(self, folder: Path) -> list[Path]:
-        """Write the pictures there is matter for, and the JSON; return what was written."""
-        folder.mkdir(parents=True, exist_ok=True)
-        pictures: dict[str, str | None] = {"map": self.map}
-        title = f"{self.scenario}, {self.peers} peers"
-        if any(self.curves.values()):
-            pictures["convergence"] = curves_svg(self.curves, title, "virtual seconds", "share of links")
-        if self.degrees:
-            pictures["degrees"] = histogram_svg(self.degrees, f"{title}: links of a node at the end", "links")
-        if self.delays:
-            pictures["delays"] = histogram_svg(self.delays, f"{title}: a message to all", "ms until it came")
-        made = {folder / f"{self.scenario}-{name}.svg": text for name, text in pictures.items() if text is not None}
-        made[folder / f"{self.scenario}.json"] = self.to_json()
-        for path, text in made.items():
-            path.write_text(text)
-        return list(made)
 
 
 class Teller:
@@ -213,7 +164,7 @@ class Teller:
         }
         running = [node for node in world.nodes if node.running]
         self.outcome.degrees = degrees(running)
-        self.outcome.map = map_svg(world.nodes, f"{self.outcome.scenario}: {len(running)} peers")
+        self.outcome.map = map_svg(world.nodes, f"{self.outcome.scenario}, {len(running)} peers at the end")
         self.total = world.now - self._began
         self._show("done")
         return self.outcome
