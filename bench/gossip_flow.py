@@ -48,9 +48,10 @@ def main() -> int:
     _spread.NAMES_EVERY, _pulls.PULL_AFTER = Millis(options.names_every), Millis(options.pull_after)
     gc.disable()
     world = settled.begin(options.peers, options.seed)
-    Population(world, session=options.session * 60_000)
+    population = Population(world, session=options.session * 60_000)
     world.run_for(WARM_UP)
     meter, before, begun = Meter(world.nodes), frames(world), process_time()
+    population.meter = meter
     maps = []
     for _ in range(POINTS):
         world.run_for(MEASURED // POINTS)

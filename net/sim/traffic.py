@@ -21,6 +21,10 @@ RECORDS = frozenset(
 """Everything that keeps maps true, joiners' transfers included."""
 
 
+_Counts = tuple[int, int, int, int, int]
+"""Bytes of records, of keepalive, of all else; frames; records signed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """Received per peer and second, frame bytes without what lies below them."""
@@ -44,21 +48,34 @@ class Traffic:
 
 
 class Meter:
-    """Counts from its making on, over the nodes given and those that come later into the same list."""
+    """Counts from its making on, over the nodes given and those that come later into the same list: as many run at any
+    time, and whoever `leaves` is told of, for a node forgets what it has received when it stops."""
 
     def __init__(self, nodes: Sequence[SimNode]) -> None:
+        self._left = (0, 0, 0, 0, 0)
         self._nodes = nodes
         self._before = {node.index: _read(node) for node in nodes if node.running}
         self._began = nodes[0].world.now
 
+    def leaves(self, node: SimNode) -> None:
+        """Count what a running node has received that is about to stop."""
+        self._left = self._plus(self._left, node)
+        self._before.pop(node.index, None)  # should it come back, it counts from nothing
+
+    def _plus(self, sums: _Counts, node: SimNode) -> _Counts:
+        before = self._before.get(node.index, (0, 0, 0, 0, 0))
+        records, keepalive, other, frames, signed = (
+            total + now - then for total, now, then in zip(sums, _read(node), before, strict=True)
+        )
+        return (records, keepalive, other, frames, signed)
+
     def read(self) -> Traffic:
-        """Return the traffic since, per node now running."""
+        """Return the traffic since, per node."""
         running = [node for node in self._nodes if node.running]
         seconds = max(running[0].world.now - self._began, 1) / 1000
-        sums = [0, 0, 0, 0, 0]
+        sums = self._left
         for node in running:
-            before = self._before.get(node.index, (0, 0, 0, 0, 0))
-            sums = [total + now - then for total, now, then in zip(sums, _read(node), before, strict=True)]
+            sums = self._plus(sums, node)
         share = len(running) * seconds
         sizes = [len(raw) for node in running[:50] for raw in (node.archive.get(node.peer),) if raw is not None]
         size = sum(sizes) / max(len(sizes), 1)
@@ -72,7 +89,7 @@ class Meter:
         )
 
 
-def _read(node: SimNode) -> tuple[int, int, int, int, int]:
+def _read(node: SimNode) -> _Counts:
     statistics = node.mesh.statistics()
     records = keepalive = other = frames = 0
     for kind, count in statistics.frames.items():

@@ -28,7 +28,9 @@ class Population:
     """Keeps the number of running peers: each that leaves is replaced by a new one. The last one made for a world does,
     not those of stories before."""
 
-    def __init__(self, world: World, *, session: int) -> None:
+    def __init__(self, world: World, *, session: int, meter: Meter | None = None) -> None:
+        """`session` is the mean one in ms; `meter` hears of whoever leaves."""
+        self.meter = meter
         self._world = world
         self._session = session
         self._rng = Random(f"churn/{world.seed}")
@@ -46,6 +48,8 @@ class Population:
         if not node.running or self._world.population is not self:
             return
         self.left += 1
+        if self.meter is not None:
+            self.meter.leaves(node)
         if self._rng.random() < 0.5:
             node.stop()
         else:
@@ -68,7 +72,7 @@ class Life(Teller):
         super().__init__(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
         self.duration = duration
         self.meter = Meter(world.nodes)
-        self.population = Population(world, session=session)
+        self.population = Population(world, session=session, meter=self.meter)
 
 
 def run(
