@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cli.commands.options import json_option
+from cli.commands.progress_line import clear_line, show_line
 from cli.commands.simulate_stories import add_stories
 from cli.pictures import save_picture
 
@@ -46,11 +47,11 @@ def topology_command(
     began = time.monotonic()
 
     def show(part: str) -> None:
-        click.echo(f"\r{part} done, {time.monotonic() - began:.0f} s ", nl=False, err=True)
+        show_line(f"{part}, {time.monotonic() - began:.0f} s")
 
     shares = SYBIL_SHARES if sybils else ()
     outcome = run(peers, seed, mainnet_rules(), sessions=sessions, runs=runs, sybil_shares=shares, progress=show)
-    click.echo("", err=True)
+    clear_line()
     click.echo(json.dumps(outcome.document(), indent=1) if as_json else outcome.table())
     if picture is not None:
         save_picture(picture, outcome.svg())

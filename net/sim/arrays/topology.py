@@ -110,27 +110,43 @@ def run(
     sybil_shares: Sequence[float] = SYBIL_SHARES,
     progress: Callable[[str], None] | None = None,
 ) -> Outcome:
-    """Make a steady network of `peers` and measure it. `runs` crashes of either size; `progress` hears each part."""
+    """Make a steady network of `peers` and measure it. `runs` crashes of either size; `progress` hears what goes on,
+    and how far the long parts of it are."""
     spent: dict[str, float] = {}
     begun = process_time()
 
+    def show(doing: str) -> None:
+        if progress is not None:
+            progress(doing)
+
     def part(name: str) -> None:
         spent[name] = process_time() - begun - sum(spent.values())
-        if progress is not None:
-            progress(name)
 
-    network = steady(peers, rules, seed, sessions=sessions)
+    show("linking peers")
+    network = steady(
+        peers, rules, seed, sessions=sessions, progress=lambda done: show(f"letting peers come and go {done:.0%}")
+    )
     part("network")
+    show("measuring the network")
     adjacency = network.adjacency()
     degrees = np.diff(adjacency.indptr).astype(np.int64)
     rng = np.random.default_rng([seed, peers])
     ours = measure(adjacency, rng)
     part("measures")
+    show("measuring a random graph")
     twin = measure(random_graph(degrees, rng), rng)
     part("random graph")
+    show("crashing")
     third, half = crash(network, 1 / 3, runs, seed), crash(network, 1 / 2, runs, seed + 1)
     part("crashes")
-    sybils = tuple(sybil_share(peers, rules, seed, share=share, sessions=sessions) for share in sybil_shares)
+    sybils = []
+    for share in sybil_shares:
+        name = f"letting {share:.0%} Sybil ids in"
+
+        def hear(done: float, name: str = name) -> None:
+            show(f"{name} {done:.0%}")
+
+        sybils.append(sybil_share(peers, rules, seed, share=share, sessions=sessions, progress=hear))
     part("sybils")
     hours = peers * min(1.0, sessions) * rules.mean_session * rules.round_ms / 3_600_000
     return Outcome(
@@ -146,7 +162,7 @@ def run(
         moves=network.moved / hours if sessions else 0.0,
         third=third,
         half=half,
-        sybils=sybils,
+        sybils=tuple(sybils),
         degrees=tuple(np.bincount(degrees).tolist()),
         cpu_seconds=process_time() - begun,
         cpu_by_part=spent,

@@ -29,6 +29,15 @@ def test_a_steady_network_looks_like_a_random_graph() -> None:
     assert json.loads(json.dumps(outcome.document()))["path_ratio"] == outcome.path_ratio
 
 
+@pytest.mark.slow
+def test_the_long_parts_tell_how_far_they_are() -> None:
+    """Only what was over was told: nothing for hours, where peers are a million."""
+    heard: list[str] = []
+    run(250, 1, RULES, sessions=0.1, runs=1, sybil_shares=(0.3,), progress=heard.append)
+    assert heard[0] == "linking peers"
+    assert {"letting peers come and go 60%", "crashing", "letting 30% Sybil ids in 100%"} <= set(heard)
+
+
 def test_islands_find_back_by_rendezvous() -> None:
     network = steady(300, RULES, 1, sessions=0)
     fall = crash(network, 0.8, 5, 1)
