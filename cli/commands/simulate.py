@@ -79,5 +79,9 @@ def consensus_command(
         raise click.UsageError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
     result = run_scenario(scenario, load_genesis(network).params, seed=seed, size=size)
     click.echo(result.to_json() if as_json else result.table())
-    if picture is not None and result.curves:
+    if picture is None:
+        return
+    if result.curves:
         save_picture(picture, result.svg())
+    else:
+        click.echo(f"{scenario} has no curves: {picture} is not written", err=True)

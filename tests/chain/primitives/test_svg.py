@@ -16,3 +16,10 @@ def test_a_picture_holds_every_curve_with_its_name() -> None:
 
 def test_a_flat_curve_of_one_point_is_no_division_by_zero() -> None:
     assert "<polyline" in curves_svg("flat", (Curve("point", ((5.0, 0.0),)),), ("", ""))
+
+
+def test_axes_carry_round_numbers() -> None:
+    picture = curves_svg("one", (Curve("first", ((0.0, 0.0), (20.0, 0.3251))),), ("across", "up"))
+    texts = [node.text for node in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"0", "5", "10", "15", "20", "0.1", "0.2", "0.3"} <= set(texts)
+    assert "0.325" not in texts

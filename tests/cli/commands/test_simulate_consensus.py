@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from chain.params import ChainParams
 from chain.primitives.errors import StorageError
 from cli.commands.simulate import consensus_command
+from consensus.sim import scenarios
+from consensus.sim.report import Result
 from consensus.sim.scenarios import SCENARIOS
 
 
@@ -40,3 +43,16 @@ def test_a_scenario_gives_rows_and_a_picture(tmp_path: Path) -> None:
     lost = CliRunner().invoke(consensus_command, words)
     assert isinstance(lost.exception, StorageError)
     assert json.loads(lost.stdout)["rows"], "what took so long is told before the picture is tried"
+
+
+def test_a_scenario_without_curves_says_that_it_draws_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The picture that was asked for was not written, without a word."""
+
+    def run(scenario: str, _params: ChainParams, *, seed: int, size: int | None) -> Result:
+        return Result(scenario, seed, size or 1, ())
+
+    monkeypatch.setattr(scenarios, "run_scenario", run)
+    shown = CliRunner().invoke(consensus_command, ["clocks", "--picture", str(tmp_path / "clocks.svg")])
+    assert shown.exit_code == 0, shown.output
+    assert "clocks has no curves" in shown.stderr
+    assert not list(tmp_path.iterdir())
