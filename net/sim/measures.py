@@ -1,7 +1,6 @@
-"""What is read off a world: its graph, how true the maps are, how far a message came."""
+"""What is read off a world: its graph, and how far a message came (how true maps are: `net.sim.truth`)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,18 +14,6 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Edges = frozenset[tuple[PeerId, PeerId]]
-
-
-@dataclass(frozen=True, slots=True)
-class MapQuality:
-    """How the nodes' maps compare with the links that exist."""
-
-    precision: float
-    """Share of links on the maps that exist, worst node."""
-    recall: float
-    """Share of existing links on the maps, worst node."""
-    mean_precision: float
-    mean_recall: float
 
 
 def true_links(nodes: Iterable[SimNode]) -> Edges:
@@ -43,12 +30,6 @@ def true_links(nodes: Iterable[SimNode]) -> Edges:
     )
 
 
-def map_links(node: SimNode) -> Edges:
-    """Return the two-way links on one node's map."""
-    view = node.mesh.view()
-    return frozenset((left, right) for left in view.ids() for right in view.confirmed_neighbours(left) if left < right)
-
-
 def links_matrix(nodes: Iterable[SimNode]) -> "csr_array":
     """Return the symmetric matrix of the links that are up and listed at both ends, over the nodes that run."""
     from scipy.sparse import csr_array  # noqa: PLC0415 (scipy is slow to load)
@@ -63,25 +44,6 @@ def links_matrix(nodes: Iterable[SimNode]) -> "csr_array":
 def shape(nodes: Iterable[SimNode]) -> Shape:
     """Measure the graph of the links that are up and listed at both ends."""
     return measure(links_matrix(nodes), np.random.default_rng(0))
-
-
-def map_quality(nodes: Sequence[SimNode]) -> MapQuality:
-    """Compare every running node's map with the truth."""
-    truth = true_links(nodes)
-    precisions, recalls = [], []
-    for node in nodes:
-        if not node.running:
-            continue
-        seen = map_links(node)
-        right = len(seen & truth)
-        precisions.append(right / len(seen) if seen else 0.0)
-        recalls.append(right / len(truth) if truth else 1.0)
-    return MapQuality(
-        precision=min(precisions),
-        recall=min(recalls),
-        mean_precision=sum(precisions) / len(precisions),
-        mean_recall=sum(recalls) / len(recalls),
-    )
 
 
 def reach(nodes: Sequence[SimNode], payload: bytes) -> float:

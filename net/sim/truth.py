@@ -1,18 +1,32 @@
-"""How true maps are, in arrays: the worlds' larger siblings of `measures.map_quality`."""
+"""How true the nodes' maps are, in arrays: thousands of maps are held against thousands of links."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from net.core.effects import LinkKind
-from net.sim.measures import MapQuality
 from net.sim.node import SimNode
 
 Codes = npt.NDArray[np.int64]
 """Links as sorted numbers, smaller index times 2^32 plus larger index."""
 
 _SHIFT = 32
+
+
+@dataclass(frozen=True, slots=True)
+class MapQuality:
+    """How the nodes' maps compare with the links that exist."""
+
+    precision: float
+    """Share of links on the maps that exist, worst node."""
+    recall: float
+    """Share of existing links on the maps, worst node."""
+    mean_precision: float
+    """Of all nodes."""
+    mean_recall: float
+    """Of all nodes."""
 
 
 def _codes(left: Codes, right: Codes) -> Codes:

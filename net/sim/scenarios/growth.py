@@ -1,19 +1,18 @@
 """Growth: peers join one after the other through one bootstrap, all link up, and a message reaches all."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from time import process_time
 
 from chain.primitives.errors import ConfigError
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import Priority
 from net.sim.arrays.graph import Shape
-from net.sim.measures import MapQuality, delays, map_quality, reach, shape
+from net.sim.measures import reach, shape
 from net.sim.node import SimNode
 from net.sim.progress import Progress
 from net.sim.scenarios.outcome import Outcome
 from net.sim.scenarios.story import MESSAGE_TIME, Teller, interrupted
+from net.sim.truth import MapQuality, quality
 from net.sim.world import EPOCH, Conditions, World
 
 SETTLED = 30_000
@@ -39,16 +38,10 @@ class Growth:
     maps: MapQuality
     reached: float
     """Share of nodes the message came to."""
-    last_delay: int
-    """Virtual ms until it came to the last of them."""
     rendezvous_links: int
     """Links that joiners opened by rendezvous; each joiner needs one."""
     relayed_links: int
     """Links opened by offers over the mesh."""
-    deliveries: int
-    """Frames delivered."""
-    megabytes: float
-    cpu_seconds: float
     digest: str
     """Hash of all frames: equal for equal seeds."""
 
@@ -84,23 +77,18 @@ def run(
     enough: int = 6,
     limit: int = 120_000,
     conditions: Conditions | None = None,
-    progress: Callable[[int], None] | None = None,
 ) -> Growth:
     """Let `peers` nodes join and link up to at least `enough` links each, then publish one message.
 
-    `limit` bounds the virtual ms after the last join; `progress` hears how many nodes are linked, once a second.
+    `limit` bounds the virtual ms after the last join.
     """
-    begun = process_time()
     world = World(seed, conditions)
     nodes = build(world, peers, join_every=join_every)
     enough = min(enough, peers - 1)
 
     def linked() -> bool:
         degrees = [node.mesh.view().degree(node.peer) if node.running else 0 for node in nodes]
-        count = sum(degree >= enough for degree in degrees)
-        if progress is not None:
-            progress(count)
-        return count == peers
+        return all(degree >= enough for degree in degrees)
 
     joined = EPOCH + peers * join_every
     ready = world.run_until(linked, limit=peers * join_every + limit, step=1_000)
@@ -113,14 +101,10 @@ def run(
     return Growth(
         linked_after=max(0, linked_at - joined) if ready else None,
         shape=shape(nodes),
-        maps=map_quality(nodes),
+        maps=quality(nodes),
         reached=reach(nodes, payload),
-        last_delay=delays(nodes, payload)[-1],
         rendezvous_links=sum(one.links_rendezvous_own for one in statistics),
         relayed_links=sum(one.links_relayed for one in statistics) // 2,
-        deliveries=world.delivered,
-        megabytes=round(world.bytes_delivered / 1e6, 1),
-        cpu_seconds=round(process_time() - begun, 1),
         digest=world.digest.hex(),
     )
 

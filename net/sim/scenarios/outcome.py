@@ -51,7 +51,7 @@ class Outcome:
         folder.mkdir(parents=True, exist_ok=True)
         pictures: dict[str, str | None] = {"map": self.map}
         title = f"{self.scenario}, {self.peers} peers"
-        if any(self.curves.values()):
+        if any(len(curve) > 1 for curve in self.curves.values()):  # a line needs two points
             curves = {_CURVES.get(name, name): curve for name, curve in self.curves.items()}
             below = f"virtual seconds since {self.since}"
             pictures["convergence"] = curves_svg(curves, f"{title}: how true their maps are", below, "share of links")
