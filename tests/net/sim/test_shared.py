@@ -1,0 +1,59 @@
+"""What simulated nodes share: equal bytes once, equal questions asked of the real checks once, the same answers."""
+
+import pytest
+
+from chain.primitives.errors import Malformed
+from net.core.map.checks import real_checks
+from net.sim.scenarios.growth import build
+from net.sim.shared import Pool, SharedArchive, SharedChecks
+from net.sim.world import World
+
+
+def _raw() -> bytes:
+    world = World(3)
+    (node,) = build(world, 1, join_every=1)
+    world.run_for(5_000)
+    raw = node.archive.get(node.peer)
+    assert raw is not None
+    return raw
+
+
+def test_shared_checks_answer_as_the_real_ones() -> None:
+    raw, real, shared = _raw(), real_checks(1), SharedChecks(1).checks()
+    record = shared.decode(raw)
+    assert record == real.decode(raw)
+    assert shared.decode(bytes(bytearray(raw))) is record, "equal bytes are decoded once"
+    assert shared.signature(record)
+    for _ in range(2):
+        with pytest.raises(Malformed):
+            shared.decode(raw[:-1])
+    other = shared.decode(raw[:-1] + bytes([raw[-1] ^ 1]))
+    assert not shared.signature(other)
+    assert not shared.signature(other), "remembered for this record, not for its origin"
+    assert shared.signature(record)
+
+
+def test_a_forgotten_answer_is_found_again() -> None:
+    raw, shared = _raw(), SharedChecks(1)
+    checks = shared.checks()
+    first = checks.decode(raw)
+    shared.forget()
+    again = checks.decode(raw)
+    assert again is not first
+    assert again == first
+    assert checks.signature(again)
+
+
+def test_archives_of_a_world_hold_one_copy() -> None:
+    pool, raw = Pool(), _raw()
+    archives = [SharedArchive(pool) for _ in range(2)]
+    peer = real_checks(1).decode(raw).peer
+    for archive in archives:
+        archive.put(peer, bytes(bytearray(raw)))
+    one, other = (archive.get(peer) for archive in archives)
+    assert one is other
+    assert one == raw
+    assert pool.raws() == [raw]
+    archives[0].delete(peer)
+    assert archives[0].get(peer) is None
+    assert list(archives[1].items()) == [(peer, raw)]
