@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chain.primitives.errors import ConfigError, StorageError
+from cli.commands.progress_line import clear_line, show_line
 from cli.commands.story_progress import Shown, broken_off, never, shown
 
 if TYPE_CHECKING:
@@ -223,10 +224,13 @@ def _draw(outcome: "Outcome", folder: Path) -> None:
 def _write(world: "World", path: Path) -> None:
     from net.sim import saved
 
+    show_line(f"writing {path}")  # gigabytes take a minute
     try:
         saved.save(world, path)
     except OSError as error:
         raise StorageError(f"cannot write {path}: {error.strerror}") from None
+    finally:
+        clear_line()
     click.echo(f"wrote {path}", err=True)
 
 
