@@ -157,16 +157,16 @@ def _options(name: str) -> list[click.Parameter]:
     there, file = (click.Path(exists=exists, dir_okay=False, path_type=Path) for exists in (True, False))
     folder, count = click.Path(file_okay=False, path_type=Path), click.IntRange(1)
     own = {
-        "join_every": click.Option(["--join-every"], type=count, show_default=str(JOIN_EVERY), help="Virtual ms."),
-        "minutes": click.Option(["--minutes"], type=count, show_default=str(MINUTES), help="Virtual minutes."),
+        "join_every": click.Option(["--join-every"], type=count, help=f"Virtual ms, {JOIN_EVERY} unless told."),
+        "minutes": click.Option(["--minutes"], type=count, help=f"Virtual minutes, {MINUTES} unless told."),
         "load": click.Option(["--load"], type=there, help=load),
     }
     lacking = set() if name in GROWTHS else {"join_every"}
     lacking |= {"minutes"} if name != "churn" else set()
     lacking |= {"load"} if name in EMPTY else set()
     return [
-        click.Option(["--peers"], type=click.IntRange(2, 5_000), show_default=str(PEERS), help="How many."),
-        click.Option(["--seed"], type=click.IntRange(0), show_default=str(SEED), help="Equal seeds give equal runs."),
+        click.Option(["--peers"], type=click.IntRange(2, 5_000), help=f"How many, {PEERS} unless told."),
+        click.Option(["--seed"], type=click.IntRange(0), help=f"Equal seeds give equal runs; {SEED} unless told."),
         *(option for field, option in own.items() if field not in lacking),
         click.Option(["--save"], type=file, help=save),
         click.Option(["--pictures"], type=folder, help="Write SVG and JSON here."),

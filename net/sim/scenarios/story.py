@@ -65,6 +65,7 @@ class Teller:
         """Take up a story that was read back from a file."""
         self._progress = progress
         self._since = process_time()
+        self._show("going on")
 
     def _show(self, doing: str, *, ahead: int = 0) -> bool:
         """Tell how far the story is, at least `ahead` ms before its end; return whether it shall be broken off."""
