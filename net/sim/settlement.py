@@ -144,6 +144,7 @@ def spread_map(nodes: Sequence[SimNode], steps: Steps = unheard) -> None:
     """Let every node take the records of all others as it would take those of a range from its first neighbour.
 
     It then knows each peer for as long as both have been there: else no peer were old enough for a slot to move to it.
+    No link is of use for having been new, and records follow the tree of the map from the first one on.
     """
     own = [(node.peer, node.archive.get(node.peer)) for node in nodes]
     raws = [raw for _, raw in sorted(own) if raw is not None]
@@ -156,6 +157,7 @@ def spread_map(nodes: Sequence[SimNode], steps: Steps = unheard) -> None:
         facts = node.mesh.parts.peer_map.facts(node.peer)
         assert facts is not None, "a node knows its own record"
         node.mesh.parts.peer_map.known_since(facts.born)
+        gossip.spread.only_tree()
         steps(done, len(nodes), "spreading the map")
 
 

@@ -250,6 +250,11 @@ class Spread:
             link.useful, link.score = True, 0
         link.lazy_since = None
 
+    def only_tree(self) -> None:
+        """Take it that no link has been of use beside the tree for long."""
+        for link in self._links.values():
+            self._useless(link)
+
     def _parent(self) -> PeerId | None:
         return next((peer for peer, link in self._links.items() if link.parent), None)
 
