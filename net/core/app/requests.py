@@ -170,7 +170,8 @@ class Requests:
         place = (peer, part.topic)
         numbers = self._open_of.get(place, set())
         if not part.offset:
-            if part.number in numbers:
+            if any(part.number in taken for other, taken in self._open_of.items() if other[0] == peer):
+                # on another topic as well: the end of either would free the places of both
                 raise Malformed("a request under the number of an open one")
             if len(numbers) >= spec.max_pending:
                 return [self._refusal(peer, part.number, "busy")]

@@ -1,5 +1,8 @@
 """Requests between two neighbours: answers, refusals, silence, bounds."""
 
+import pytest
+
+from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.requests import ANSWER_LIMIT, Outcome, Requests
@@ -9,7 +12,7 @@ from net.core.wire.app import PART_MAX, encode_parts
 from net.core.wire.frame import FrameKind, ToPeer
 
 TOPIC = TopicSpec(1, "test", 100_000, Priority.BULK, max_pending=3)
-ANNA, BERT = PeerId(b"a" * 32), PeerId(b"b" * 32)
+ANNA, BERT, CARL = (PeerId(letter * 32) for letter in (b"a", b"b", b"c"))
 NOW = Millis(0)
 
 
@@ -123,3 +126,23 @@ def test_parts_that_complete_nothing_do_not_keep_a_request_open() -> None:
     later = encode_parts(number, 1, bytes(2 * PART_MAX))[1]
     assert anna.receive(BERT, FrameKind.RESPONSE, later, Millis(9_000)) == []
     assert anna.tick(Millis(10_000)) == [RequestFailed(number, 1, BERT, "no answer in time")]
+
+
+def test_a_number_counts_once_on_a_link_whatever_its_topic() -> None:
+    """Else a question on a topic that is answered at once frees the place of the same number on a slow one."""
+    quick, slow = TopicSpec(1, "quick", 100, Priority.BULK, max_pending=3), TopicSpec(2, "slow", 100, Priority.BULK)
+    bert = Requests({1: quick, 2: slow}, timeout=Millis(10_000))
+    bert.linked(ANNA)
+    bert.linked(CARL)
+    for number in range(slow.max_pending):
+        (taken,) = bert.receive(ANNA, FrameKind.REQUEST, encode_parts(number, 2, b"?")[0], NOW)
+        assert isinstance(taken, Requested)
+    for number in range(slow.max_pending):
+        with pytest.raises(Malformed):
+            bert.receive(ANNA, FrameKind.REQUEST, encode_parts(number, 1, b"?")[0], NOW)
+        (taken,) = bert.receive(CARL, FrameKind.REQUEST, encode_parts(number, 1, b"?")[0], NOW)
+        assert isinstance(taken, Requested)
+        bert.respond(taken.request, b"!")
+    (refused,) = bert.receive(ANNA, FrameKind.REQUEST, encode_parts(1_000, 2, b"?")[0], NOW)
+    assert isinstance(refused, ToPeer)
+    assert len(bert._taken) == slow.max_pending
