@@ -38,6 +38,10 @@ SEEN_FOR = Millis(120_000)
 STORE_BYTES_MAX = 32 * 1024 * 1024
 """Payloads kept for those who pull them; the oldest go first."""
 
+LATE_MAX = 32
+"""Neighbours that may still draw a kept message when SEEN_FOR is over: honest pulls come within a minute. So many are
+remembered beside those linked till then."""
+
 SERVED_PER_MS = 2_000
 SERVED_BURST = 8 * 1024 * 1024
 """Bytes that one neighbour may pull a millisecond, and at once."""
@@ -98,6 +102,8 @@ class _Stored:
     payload: bytes
     sent: set[PeerId] = field(default_factory=set)
     """Neighbours that have it, or were sent it over the link that is up."""
+    late: int = 0
+    """How many have drawn it since SEEN_FOR was over."""
 
 
 class Relay:
@@ -135,6 +141,8 @@ class Relay:
         self._assembly.drop_peer(peer)
         self._wants.forget_peer(peer)
         self.conduct.unlinked(peer)
+        for pending in self._pending.values():
+            pending.holders.discard(peer)
         for key, stored in self._store.items():
             # What was on its way is lost with the link. Old ones were not: else each new link would be worth a burst.
             if key in self._seen:
@@ -225,9 +233,10 @@ class Relay:
             pending = self._pending.get(entry.key)
             if pending is not None:
                 pending.holders.add(peer)
-            elif entry.key in self._store:
-                self._store[entry.key].sent.add(peer)
-            elif entry.key not in self._seen:
+            elif entry.key in self._seen:
+                if entry.key in self._store:
+                    self._store[entry.key].sent.add(peer)
+            elif entry.key not in self._store:
                 pushed = entry.size <= EAGER_MAX
                 self._wants.note(peer, entry.topic, entry.key, size=entry.size, wait=pushed, now=now)
         return self.tick(now)
@@ -236,8 +245,12 @@ class Relay:
         out: list[Outcome] = []
         for key in keys:
             stored = self._store.get(key)
-            if stored is None or peer in stored.sent or not self._spend(peer, len(stored.payload), now):
+            if stored is None or peer in stored.sent:
                 continue
+            late = key not in self._seen
+            if (late and stored.late >= LATE_MAX) or not self._spend(peer, len(stored.payload), now):
+                continue
+            stored.late += late
             stored.sent.add(peer)
             out += self._whole(peer, stored.topic, key, stored.payload)
         return out

@@ -10,7 +10,7 @@ from chain.primitives.units import Millis
 from net.core.effects import Priority, Verdict
 from net.core.relay.conduct import PATIENCE
 from net.core.relay.plan import RandomPlan
-from net.core.relay.relay import SEEN_FOR, Arrived, Outcome, Relay, RelayTopic
+from net.core.relay.relay import LATE_MAX, SEEN_FOR, Arrived, Outcome, Relay, RelayTopic
 from net.core.relay.wants import PEER_WANTS_MAX, WANTS_MAX
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
@@ -92,6 +92,37 @@ def test_who_drops_its_link_over_and_over_draws_old_messages_once() -> None:
     relay.linked(PEERS[0], later)
     assert relay.receive(PEERS[0], FrameKind.PULL, encode_pull([key_of(b"old")]), later) == []
     assert kinds(relay.receive(PEERS[0], FrameKind.PULL, encode_pull([key_of(b"news")]), later)) == [FrameKind.PUBLISH]
+
+
+def test_whom_an_old_message_went_to_is_remembered_up_to_a_limit_however_many_ids_come_and_go() -> None:
+    """Ids cost nothing here: each could leave its name behind at every message that is kept."""
+    relay, later = make(2), Millis(NOW + SEEN_FOR)
+    relay.publish(TOPIC, b"old", NOW)
+    relay.publish(TOPIC, b"news", later)
+    key, stored = key_of(b"old"), relay._store[key_of(b"old")]
+    drawn = 0
+    for number in range(1, 10 * LATE_MAX):
+        stranger = PeerId(number.to_bytes(32, "big"))
+        relay.linked(stranger, later)
+        relay.receive(stranger, FrameKind.ANNOUNCE, encode_announce([Announced(TOPIC, key, 3)]), later)
+        relay.unlinked(stranger)
+        relay.linked(stranger, later)
+        drawn += len(relay.receive(stranger, FrameKind.PULL, encode_pull([key]), later))
+        relay.unlinked(stranger)
+    assert len(stored.sent) <= 2 + LATE_MAX
+    assert drawn == LATE_MAX
+
+
+def test_who_announces_a_message_that_awaits_its_verdict_and_goes_is_forgotten() -> None:
+    relay = make(2)
+    arrived = arrive(relay, b"news")
+    announced = encode_announce([Announced(TOPIC, arrived.key, 4)])
+    for number in range(1, 100):
+        stranger = PeerId(number.to_bytes(32, "big"))
+        relay.linked(stranger, NOW)
+        relay.receive(stranger, FrameKind.ANNOUNCE, announced, NOW)
+        relay.unlinked(stranger)
+    assert relay._pending[arrived.key].holders == {PEERS[0]}
 
 
 def test_nothing_is_relayed_before_its_verdict() -> None:
@@ -235,7 +266,7 @@ def test_a_link_that_is_not_listed_does_not_become_one_of_the_relays_by_a_pull()
 
 def test_unfinished_payloads_are_bounded() -> None:
     relay = make(1)
-    for number in range(100):
+    for number in range(1, 100):
         first = encode_chunks(TOPIC, number.to_bytes(16, "big"), bytes(200_000))[0]
         relay.receive(PEERS[0], FrameKind.CHUNK, first, NOW)
     assert len(relay._assembly._partials) <= 4
