@@ -19,22 +19,30 @@ CHECK_BATCH = 16
 
 
 class Backlog:
-    """The queue of unchecked records. Bounded by the map: each is on it. The gossip machine alone changes it."""
+    """The queue of unchecked records. Bounded by the map: each is on it, and each origin waits once. The gossip machine
+    alone changes it."""
 
     def __init__(self, peer_map: PeerMap, archive: RecordArchive, checks: Checks) -> None:
         self._map = peer_map
         self._archive = archive
         self._checks = checks
-        self._queue: deque[tuple[PeerId, PeerId | None]] = deque()
+        self._queue: deque[PeerId] = deque()
+        self._sender: dict[PeerId, PeerId | None] = {}
+        """Of each origin that waits: who delivered the record held, None if the archive did."""
         self._at: Millis | None = None
 
     def __len__(self) -> int:
-        """Return how many records wait, those replaced meanwhile included."""
+        """Return how many origins wait, those checked meanwhile included."""
         return len(self._queue)
 
     def add(self, origin: PeerId, sender: PeerId | None, now: Millis) -> None:
-        """Queue an origin whose unchecked record `sender` delivered, or the archive (None)."""
-        self._queue.append((origin, sender))
+        """Queue an origin whose unchecked record `sender` delivered, or the archive (None).
+
+        Of one that waits already, the newer record is the one held and checked: its deliverer answers for it.
+        """
+        if origin not in self._sender:
+            self._queue.append(origin)
+        self._sender[origin] = sender
         if self._at is None:
             self._at = Millis(now + CHECK_EVERY)
 
@@ -49,7 +57,8 @@ class Backlog:
         effects: list[MapEffect] = []
         left = CHECK_BATCH
         while self._queue and left:
-            origin, sender = self._queue.popleft()
+            origin = self._queue.popleft()
+            sender = self._sender.pop(origin)
             if origin not in self._map or self._map.checked(origin):
                 continue
             left -= 1
@@ -77,8 +86,11 @@ class Backlog:
 
     def discard(self, sender: PeerId, now: Millis, *, first: PeerId | None) -> list[MapEffect]:
         """Take off the map `first`, found forged, and all else `sender` delivered unchecked; `first` costs a ban."""
-        tainted = {origin for origin, source in self._queue if source == sender} | ({first} if first else set())
-        self._queue = deque(item for item in self._queue if item[1] != sender)
+        tainted = {origin for origin, source in self._sender.items() if source == sender}
+        for origin in tainted:
+            del self._sender[origin]
+        self._queue = deque(origin for origin in self._queue if origin in self._sender)
+        tainted |= {first} if first else set()
         forged = sorted(origin for origin in tainted if origin in self._map and not self._map.checked(origin))
         for origin in forged:
             self._archive.delete(origin)
