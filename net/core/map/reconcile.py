@@ -341,7 +341,8 @@ class Reconciler:
         if not session.open:
             del self._comparisons[number]
             for part in self._parts:
-                if any(done.low <= part.range.low and part.range.last <= done.last for done in session.parts):
+                covers = any(done.low <= part.range.low and part.range.last <= done.last for done in session.parts)
+                if covers and part.source != session.peer and len(part.witnesses) < WITNESSES:
                     part.witnesses.add(session.peer)
         return effects
 

@@ -294,6 +294,19 @@ def test_sessions_are_bounded() -> None:
     assert len(one.reconciler._comparisons) == reconcile.SESSIONS_MAX
 
 
+def test_a_part_knows_two_witnesses_however_many_are_compared_with_and_none_is_its_source() -> None:
+    one, other = filled(0, range(300, 310)), filled(1, range(300, 310))
+    for part in one.reconciler._parts:
+        part.source, part.fetched = A, True
+    for number in range(30, 40):
+        other.peer = A if number == 30 else identity(number).peer
+        asked = one.reconciler.link_up(other.peer, START)
+        talk(one, other, asked + one.reconciler.compare(other.peer, START))
+        assert one.reconciler.witnessed == (number > 31), "the source itself is no witness"
+        one.reconciler.link_down(other.peer, START)
+    assert {len(part.witnesses) for part in one.reconciler._parts} == {2}
+
+
 def test_answers_to_nothing_are_ignored() -> None:
     one = filled(0, range(300, 310))
     for answer in (Records(5, final=True, rest=None, records=()), Differences(5, (), ())):
