@@ -69,6 +69,8 @@ class Setup:
         self._table = table
         self._entropy = entropy
         self._mesh_time = mesh_time
+        self._hosts: dict[str, PeerId] = {}
+        """Who answered first at each bootstrap without a pinned id: whatever names it has later, it is one contact."""
         self._counts = dict.fromkeys(SetupStatistics.__dataclass_fields__, 0)
 
     def statistics(self) -> SetupStatistics:
@@ -157,7 +159,7 @@ class Setup:
         link.move(Event.ANSWER_CAME)
         self._met(link, now)
         link.call = None
-        link.contact = reply.host
+        link.contact = reply.host if link.pinned is not None else self._hosts.setdefault(link.url, reply.host)
         link.peer = reply.peer
         return [ApplyAnswer(link.number, reply.answer)]
 

@@ -53,6 +53,7 @@ class Upkeep:
         self._seen_version = -1
         self._next_call = 1
         self._contacts: set[PeerId] = set()
+        """First contacts met, CONTACTS at most: one that answers nothing else may have any number of names."""
         self._survey_at = Millis(0)
         self._suspected = False
         self._cut_off = False
@@ -359,7 +360,9 @@ class Upkeep:
         """Call a rendezvous when there is no other way into the network."""
         overlay = self._overlay
         guests = [link for link in overlay.links.of_kind(LinkKind.GUEST) if link.outbound]
-        self._contacts.update(link.contact for link in guests if link.contact is not None)
+        for link in guests:
+            if link.contact is not None and len(self._contacts) < CONTACTS:
+                self._contacts.add(link.contact)
         if len(guests) >= CALLS_MAX or len(overlay.links.setups()) >= overlay.config.setups:
             return []
         hopeful = [link for link in guests if link.stage is Stage.UP or now - link.started < IMPATIENCE]
