@@ -48,6 +48,7 @@ class Slots:
         self._secrets = [entropy(KEY_BYTES) for _ in range(config.own_young)]
         self._holder: dict[int, PeerId] = {}
         self._avoided: dict[PeerId, tuple[Millis, Millis]] = {}
+        """Until when, and how long the last refusal counted for: the next one counts twice that."""
         self._moves: list[deque[Millis]] = [deque() for _ in range(config.own_young)]
         self._outcomes: deque[bool] = deque(maxlen=BEST)
 
@@ -112,20 +113,21 @@ class Slots:
     def failed(self, slot: int | None, peer: PeerId, cause: Refusal, now: Millis) -> None:
         """Leave a peer out for a while after a refusal or a failed dial, and count the slot's move to its next hash."""
         before = self._avoided.get(peer)
-        self._avoid(peer, AVOID[cause] if before is None else Millis(max(2 * before[1], AVOID[cause])), now)
+        length = AVOID[cause] if before is None else min(max(2 * before[1], AVOID[cause]), AVOID_LONGEST)
+        self._avoid(peer, Millis(now + length), Millis(length))
         if cause in (Refusal.FULL, Refusal.UNWANTED, Refusal.FAILED):
             if slot is not None:
                 self._moves[slot].append(now)
             self._outcomes.append(cause is Refusal.FULL)
 
     def silent(self, peer: PeerId, now: Millis) -> None:
-        """Leave a peer out for AVOID_SILENT: nothing has come from it for long."""
-        self._avoid(peer, AVOID_SILENT, now)
+        """Leave a peer out for AVOID_SILENT: nothing came from it for long. One left out for longer stays so."""
+        until, length = self._avoided.get(peer, (now, AVOID_SILENT))
+        self._avoid(peer, Millis(max(until, now + AVOID_SILENT)), max(length, AVOID_SILENT))
 
-    def _avoid(self, peer: PeerId, length: Millis, now: Millis) -> None:
-        length = min(length, AVOID_LONGEST)
+    def _avoid(self, peer: PeerId, until: Millis, length: Millis) -> None:
         self._avoided.pop(peer, None)
-        self._avoided[peer] = (Millis(now + length), length)
+        self._avoided[peer] = (until, length)
         if len(self._avoided) > AVOIDED_MAX:
             del self._avoided[next(iter(self._avoided))]
 

@@ -141,7 +141,8 @@ class Upkeep:
         for link in overlay.links.all_up():
             if now - link.heard >= overlay.config.dead:
                 assert link.peer is not None, "a link that is up has a peer"
-                overlay.slots.silent(link.peer, now)
+                if link.peer in overlay.around.view:  # a stranger is no candidate, and there may be any number of them
+                    overlay.slots.silent(link.peer, now)
                 out += overlay.end(link, "silent", now)
             elif overlay.keepalive.due(link, now):
                 out += overlay.keepalive.ping(link, now)

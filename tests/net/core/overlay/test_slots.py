@@ -7,7 +7,7 @@ import pytest
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig
-from net.core.overlay.slots import AVOIDED_MAX, Slots
+from net.core.overlay.slots import AVOID_LONGEST, AVOIDED_MAX, Slots
 from net.core.wire.signal import Refusal
 
 PEERS = [PeerId(number.to_bytes(32, "big")) for number in range(1, 200)]
@@ -45,6 +45,19 @@ def test_a_silent_peer_is_left_out_for_a_minute_and_longer_when_it_answers_no_di
     for moment in range(200_000, 220_000):
         some.silent(PeerId(moment.to_bytes(32, "big")), Millis(moment))
     assert len(some.avoided(Millis(220_000))) == AVOIDED_MAX
+
+
+def test_to_fall_silent_shortens_no_longer_absence() -> None:
+    """Who refused may call, fall silent, and would be dialled again after a minute."""
+    some, peer = slots(), PEERS[0]
+    some.failed(0, peer, Refusal.UNWANTED, Millis(0))
+    some.silent(peer, Millis(1_000))
+    assert some.avoided(Millis(599_999)) == [peer]
+    some.silent(peer, Millis(590_000))
+    assert some.avoided(Millis(649_999)) == [peer]
+    assert some.avoided(Millis(650_000)) == []
+    some.failed(0, peer, Refusal.FAILED, Millis(650_000))
+    assert some.avoided(Millis(650_000 + AVOID_LONGEST - 1)) == [peer], "how long it has refused is not forgotten"
 
 
 @pytest.mark.slow

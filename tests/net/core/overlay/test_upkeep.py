@@ -3,10 +3,12 @@
 import pytest
 
 from chain.primitives.errors import Penalty
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
-from net.core.effects import Priority
+from net.core.effects import LinkKind, Priority
+from net.core.overlay.link import Link, Signalled, Stage
 from net.core.wire.signal import Refusal
 from net.sim.node import SimNode
 from net.sim.world import World
@@ -77,3 +79,28 @@ def test_bans_outlive_a_restart_and_so_does_their_end() -> None:
     victim.crash()
     victim.start()
     assert not victim.mesh.bans(world.now)
+
+
+def test_strangers_that_fall_silent_fill_no_list_of_peers_left_out() -> None:
+    """An id for a link costs nothing, and the list is bounded: strangers would push out whom the slots know."""
+    world, nodes = network(3)
+    overlay, known = nodes[0].mesh._parts.overlay, nodes[1].peer
+    for number in range(20):
+        stranger = Link(
+            overlay.links.number(),
+            LinkKind.GUEST,
+            outbound=False,
+            peer=PeerId(number.to_bytes(32, "big")),
+            signalled=Signalled.RENDEZVOUS,
+            stage=Stage.UP,
+            started=world.now,
+            deadline=world.now,
+            heard=Millis(world.now - CONFIG.dead),
+        )
+        overlay.links.add(stranger)
+        overlay.links.rise(stranger)
+    nodes[1].crash()
+    world.run_for(CONFIG.dead + 2_000)
+    assert overlay.links.up(known) is None
+    assert len(overlay.links.all_up()) == 1
+    assert overlay.slots.avoided(world.now) == [known]
