@@ -59,8 +59,8 @@ NAMES_WAITING_MAX = 8_192
 """Most names that gather for one flush, of either side; the oldest makes room, reconciliation finds it later."""
 
 HOLDS_MAX = 8_192
-"""Most names remembered of what one neighbour holds, from one flush of names to the next: further ones are told it
-though it has them."""
+"""Names of what one neighbour holds, told, brought or sent, from which on no more are remembered until the next flush
+of names (a frame of NAMES_MAX is taken whole): further ones are told it though it has them."""
 
 EAGER_ENOUGH = 3
 """Eager links from which on a further link begins lazy, if its other end has as many links on the map."""
@@ -169,9 +169,11 @@ class Spread:
         name = record_name(origin[:PREFIX_BYTES], seq)
         for peer, link in self._links.items():
             if peer in (sender, origin):
-                link.holds.add(name)
+                if len(link.holds) < HOLDS_MAX:
+                    link.holds.add(name)
             elif link.eager or self.healing:
-                link.holds.add(name)
+                if len(link.holds) < HOLDS_MAX:
+                    link.holds.add(name)
                 push = link.push
                 push.pop(name[:PREFIX_BYTES], None)
                 push[name[:PREFIX_BYTES]] = _Push(now, origin, name)

@@ -264,6 +264,15 @@ def test_what_a_neighbour_claims_to_hold_is_remembered_up_to_a_limit(monkeypatch
         assert len(one.gossip._names) < 20
 
 
+def test_what_a_neighbour_was_sent_or_sent_itself_is_remembered_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_spread, "HOLDS_MAX", 5)
+    one = node(A, B)
+    for number in range(1, 21):
+        give(one, A, record(identity(number)))
+    assert {len(link.holds) for link in one.gossip.spread._links.values()} == {5}
+    assert len(sent(one.gossip.tick(Millis(START + 500)))) == 20
+
+
 def test_a_link_between_two_that_are_served_begins_lazy() -> None:
     one = node(A, B, C)
     peers = [identity(number).peer for number in range(1, 8)]
