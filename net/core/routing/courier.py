@@ -156,6 +156,7 @@ class Courier:
             plain=plain,
             expiry=Millis(now + self._life),
             back=back if back and back[0] in self._linked and back[-1] == target else (),
+            answers=bool(back),
             receipts=receipts,
         )
         return self._dispatch(parcel, now)

@@ -11,7 +11,8 @@ from net.core.routing.suspects import Suspects
 from net.core.wire.direct import ACK_PREFIX_BYTES, Ack
 
 OUTBOX_MAX = 256
-"""Parcels waiting at once; the oldest is given up first. A node has at most a few dozen questions open."""
+"""Parcels waiting at once; the oldest answer is given up first, then the oldest question: anybody may ask, and a node
+has at most a few dozen own questions open."""
 
 TRIES_MAX = 3
 """Times a parcel is sent: with two routes each, six relays' failures."""
@@ -33,6 +34,8 @@ class Parcel:
     expiry: Millis
     back: tuple[PeerId, ...] = ()
     """A way known from the question this answers."""
+    answers: bool = False
+    """Whether another's question caused it."""
     receipts: bool = True
     """Whether relays and target acknowledge it; one without never waits in the outbox."""
     tries: int = 0
@@ -67,7 +70,8 @@ class Outbox:
             parcel.used.update(route[:-1])
         self._parcels[parcel.message_id[:ACK_PREFIX_BYTES]] = parcel
         if len(self._parcels) > OUTBOX_MAX:
-            del self._parcels[next(iter(self._parcels))]
+            answers = (prefix for prefix, waiting in self._parcels.items() if waiting.answers)
+            del self._parcels[next(answers, next(iter(self._parcels)))]
 
     def find(self, prefix: bytes) -> Parcel | None:
         """Return the parcel whose newest try has this message id, None if it is not ours or done."""

@@ -75,6 +75,18 @@ def test_suspects_and_parcels_are_bounded() -> None:
     assert len(outbox._parcels) == OUTBOX_MAX
 
 
+def test_answers_to_strangers_push_no_own_question_out() -> None:
+    """Questions come as fast as a link carries them, and whoever asks need not acknowledge the answer."""
+    outbox = Outbox(Suspects())
+    for n in range(3 * OUTBOX_MAX):
+        parcel = Parcel(peer(n), b"", Millis(NOW + 40_000), answers=n >= 20)
+        parcel.message_id = n.to_bytes(16, "little")
+        outbox.put(parcel, NOW)
+    assert len(outbox._parcels) == OUTBOX_MAX
+    assert [outbox.find(n.to_bytes(8, "little")) is not None for n in range(20)] == [True] * 20
+    assert outbox.find((3 * OUTBOX_MAX - 1).to_bytes(8, "little")) is not None
+
+
 def test_own_requests_are_bounded() -> None:
     requests = Requests({1: TopicSpec(1, "test", 100, Priority.BULK)}, timeout=Millis(10_000))
     requests.linked(peer(1))
