@@ -106,7 +106,8 @@ class Interpreter:
             case Delivered():
                 return self._delivered(word, now)
             case Unheard():
-                return list(parts.overlay.unheard(word.target, now))
+                lost = decode_signal(word.plain)  # as it was written here
+                return list(parts.overlay.unheard(word.target, lost.attempt, now)) if isinstance(lost, Offer) else []
             case Rose():
                 return self._rose(word.link, now, out)
             case Fell():

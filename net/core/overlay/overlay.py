@@ -268,10 +268,10 @@ class Overlay:
         self.refusals[refused.reason] += 1
         return self.settle(self.setup.took_refusal(sender, refused, now), now)
 
-    def unheard(self, peer: PeerId, now: Millis) -> list[Word]:
+    def unheard(self, peer: PeerId, attempt: bytes, now: Millis) -> list[Word]:
         """Fail the own dial whose offer the peer has not acknowledged: it has vanished, and the slot need not wait."""
-        link = self.links.setup_with(peer)
-        if link is None or not link.outbound or link.stage is not Stage.WAITING:
+        link = self.links.by_attempt(attempt)
+        if link is None or link.peer != peer or not link.outbound or link.stage is not Stage.WAITING:
             return []
         return self.settle(self.setup.fail(link, Refusal.FAILED, "nobody acknowledges the offer", now), now)
 

@@ -65,6 +65,8 @@ class Unheard:
     """An own message was given up: sent as often as may be, and the target never acknowledged it."""
 
     target: PeerId
+    plain: bytes
+    """As it was to be sent."""
 
 
 Outcome: TypeAlias = ToPeer | Delivered | Unheard
@@ -168,10 +170,10 @@ class Courier:
     def tick(self, now: Millis) -> list[Outcome]:
         """Send again what nobody acknowledged in time, or give it up."""
         again, given_up = self._outbox.overdue(now)
-        out: list[Outcome] = [Unheard(parcel.target) for parcel in given_up]
+        out: list[Outcome] = [Unheard(parcel.target, parcel.plain) for parcel in given_up]
         for parcel in again:
             self._counts["retried"] += 1
-            out += self._dispatch(parcel, now) or [Unheard(parcel.target)]
+            out += self._dispatch(parcel, now) or [Unheard(parcel.target, parcel.plain)]
         return out
 
     def receive(self, neighbour: PeerId, raw: bytes, now: Millis) -> list[Outcome]:

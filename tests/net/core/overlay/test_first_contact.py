@@ -9,13 +9,15 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
-from net.core.effects import CallId, CreateAnswer, LinkKind, Priority
+from net.core.effects import CallId, CreateAnswer, CreateOffer, LinkKind, Priority
 from net.core.overlay.anchors import Anchors
 from net.core.overlay.link import Stage
 from net.core.overlay.walk import BACKOFF_ANSWERED, BACKOFF_FIRST, BACKOFF_LONGEST, Walk
+from net.core.overlay.words import Speak
+from net.core.routing.courier import Unheard
 from net.core.wire.frame import FrameKind
 from net.core.wire.rendezvous import Request, encode_request
-from net.core.wire.signal import Offer, Refusal
+from net.core.wire.signal import Offer, Refusal, Refused, Signal, TimeAsk, encode_signal
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import grow
 from net.sim.world import Conditions, End, World
@@ -199,3 +201,22 @@ def test_a_caller_under_anothers_name_does_not_keep_the_other_out() -> None:
     offered = overlay.offered(peer, Offer(bytes(16), LinkKind.LISTED, None, b"an offer"), (peer,), world.now)
     assert [type(word) for word in offered] == [CreateAnswer]
     assert overlay.offered(peer, Offer(bytes(16), LinkKind.LISTED, None, b"another"), (peer,), world.now) == []
+
+
+def test_a_dial_fails_when_its_own_offer_is_not_acknowledged_and_for_no_other_message() -> None:
+    """Whoever drops a question for the time to a peer could else end the dial to it, whose offer has long arrived."""
+    world = World(13)
+    node, peer = add(world), PeerId(b"x" * 32)
+    overlay = node.mesh._parts.overlay
+    (create,) = overlay.setup.dial(peer, LinkKind.LISTED, 0, world.now)
+    assert isinstance(create, CreateOffer)
+    (speak,) = overlay.offer_ready(create.link, b"an offer", world.now)
+    assert isinstance(speak, Speak)
+    assert isinstance(speak.signal, Offer)
+    others: list[Signal] = [TimeAsk(bytes(16)), Refused(speak.signal.attempt, Refusal.FULL)]
+    others.append(replace(speak.signal, attempt=bytes(16)))
+    for target, signal in [*[(peer, signal) for signal in others], (node.peer, speak.signal), (peer, speak.signal)]:
+        assert overlay.links.setup_with(peer) is not None
+        unheard = Unheard(target, encode_signal(signal, salt=bytes(4)))
+        node.mesh._interpreter.carry_out([unheard], world.now)
+    assert overlay.links.setup_with(peer) is None
