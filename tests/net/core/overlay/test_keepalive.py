@@ -212,6 +212,33 @@ def test_an_end_that_asks_all_the_time_keeps_no_other_from_asking(seed: int, eve
     assert max(later - earlier for earlier, later in pairwise(asked)) <= 2 * CONFIG.ping + BEAT + BEAT_GRACE
 
 
+@settings(max_examples=20, deadline=None)
+@given(seed=seeds, asks=st.integers(50, 4_000), chats=st.integers(50, 4_000), answers=st.booleans())
+def test_an_end_that_asks_and_chats_all_the_time_is_asked_twice_a_minute(
+    seed: int, asks: int, chats: int, *, answers: bool
+) -> None:
+    """It may answer or not: while a question has no answer other frames put nothing off."""
+    rng = Random(seed)
+    end = Pair(seed, 10).ends[rng.randrange(2)]
+    link, asked = end.link, [START]
+    number = 0
+    for now in range(START, START + MINUTES // 2, 50):
+        moment = Millis(now)
+        if not now % (chats // 50 * 50):
+            link.heard = link.busy = moment
+        if not now % (asks // 50 * 50):
+            number += 1
+            end.keepalive.pinged(link, encode_ping(Ping(number, bytes(16))), moment)
+        if not now % BEAT and end.keepalive.due(link, moment):
+            end.keepalive.ping(link, moment)
+            asked.append(now)
+            if answers:
+                end.keepalive.ponged(link, encode_pong(Pong(link.ping_number, moment, moment)), moment)
+    longest = 2 * (CONFIG.ping + LIVELY) if answers else 2 * CONFIG.ping + LIVELY
+    assert max(later - earlier for earlier, later in pairwise([*asked, START + MINUTES // 2])) <= longest + BEAT
+    assert answers or link.missed_ping(Millis(START + 30_000))
+
+
 @settings(max_examples=40, deadline=None)
 @given(seeds, trips)
 def test_other_frames_put_questions_off_but_not_for_long(seed: int, trip: int) -> None:
