@@ -140,7 +140,7 @@ def encode_range_ask(ask: RangeAsk) -> bytes:
 
 def decode_range_ask(body: bytes) -> RangeAsk:
     """Return the question. Raises `Malformed`."""
-    match unpack(body, max_bytes=BODY_MAX, max_items=COMPARE_MAX):
+    match _kinded(unpack(body, max_bytes=BODY_MAX, max_items=COMPARE_MAX)):
         case [0, int(session), int(low), int(last)]:
             return Fetch(_session(session), _range(low, last))
         case [1, int(session), bytes(salt), [_, *_] as summaries] if len(salt) == 16:
@@ -164,7 +164,7 @@ def encode_range_answer(answer: RangeAnswer) -> bytes:
 
 def decode_range_answer(body: bytes) -> RangeAnswer:
     """Return the answer. Raises `Malformed`."""
-    match unpack(body, max_bytes=BODY_MAX, max_items=COMPARE_MAX):
+    match _kinded(unpack(body, max_bytes=BODY_MAX, max_items=COMPARE_MAX)):
         case [0, int(session), bool(final), None, list(records)]:
             return Records(_session(session), final=final, rest=None, records=_records(records))
         case [0, int(session), True, int(rest), list(records)]:
@@ -180,6 +180,12 @@ def decode_range_answer(body: bytes) -> RangeAnswer:
             return answer
         case _:
             raise Malformed("not an answer about ranges")
+
+
+def _kinded(value: object) -> object:
+    if isinstance(value, list) and value and isinstance(value[0], bool):
+        raise Malformed("a truth value where a kind stands")  # it would match the kinds 0 and 1
+    return value
 
 
 def _session(number: int) -> int:

@@ -130,7 +130,7 @@ def _signal(value: object) -> Signal:
     if not isinstance(value, list) or len(value) < 2:
         raise Malformed("a signal is an array")
     attempt = bytes_field(value[1], ATTEMPT_BYTES, ATTEMPT_BYTES, "attempt")
-    match value[0], len(value):
+    match int_field(value[0], 1, 5, "signal"), len(value):
         case 1, 5:
             return Offer(
                 attempt,

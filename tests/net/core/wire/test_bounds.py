@@ -44,6 +44,10 @@ def plain(bytes_more: int) -> bytes:
     return signal.encode_signal(signal.Offer(bytes(16), LinkKind.GUEST, OTHER, sdp), salt=bytes(4))
 
 
+def padded(packed: bytes) -> bytes:
+    return (len(packed).to_bytes(4, "big") + bytes(4) + packed).ljust(signal.PAD_BYTES, b"\0")
+
+
 def hello(features: int) -> bytes:
     return pack([PEER, 1, 0xFFFF, features, 2, MOMENT_MAX, bytes(32)])
 
@@ -85,6 +89,22 @@ REFUSED: list[tuple[Callable[[bytes], object], bytes]] = [
     (reconcile.decode_range_answer, listed(ITEMS, ITEMS, ITEMS[:1])),
     (reconcile.decode_range_answer, bytes(reconcile.BODY_MAX + 1)),
 ]
+
+
+TRUTHS: list[tuple[Callable[[bytes], object], bytes]] = [
+    (reconcile.decode_range_ask, pack([False, 1, 0, 1])),
+    (reconcile.decode_range_ask, pack([True, 1, SALT, [[0, 1, 0, bytes(16)]]])),
+    (reconcile.decode_range_answer, pack([False, 1, True, None, []])),
+    (reconcile.decode_range_answer, pack([True, 1, 1_000])),
+    (signal.decode_signal, padded(pack([True, bytes(16), 0, None, b"an offer"]))),
+]
+"""Messages that say a truth value where their kind stands: equal to 0 and 1 for Python, other bytes on the wire."""
+
+
+@pytest.mark.parametrize(("decode", "body"), TRUTHS)
+def test_a_truth_value_is_no_kind(decode: Callable[[bytes], object], body: bytes) -> None:
+    with pytest.raises(Malformed):
+        decode(body)
 
 
 @pytest.mark.parametrize(("decode", "body"), TAKEN)
