@@ -100,6 +100,7 @@ class Mesh:
         parts = self._parts
         loaded = load_archive(parts.peer_map, self._archive, self._checks.decode, self.mesh_time(now))
         parts.gossip.start(self.mesh_time(now), loaded)
+        self._interpreter.acquainted = frozenset() if parts.clock.agreed else frozenset(loaded)
         self._interpreter.tell_facts(now)
         parts.upkeep.start(now)
         parts.sources.start(now)
@@ -179,7 +180,7 @@ class Mesh:
             out.append(Alarm("clock", complaint))
         self._waited = complaint
         if parts.clock.agreed and not self._signing:
-            self._signing = True
+            self._signing, self._interpreter.acquainted = True, frozenset()
             parts.gossip.allow_signing(self.mesh_time(now))
         attempt = self._entropy(ATTEMPT_BYTES)
         question = parts.sources.next(attempt, now, agreed=parts.clock.agreed)

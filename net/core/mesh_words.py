@@ -60,6 +60,8 @@ class Interpreter:
         """Links that this node opened by its own rendezvous calls."""
         self.lost = 0
         self._known: dict[PeerId, LinkKind] = {}
+        self.acquainted: frozenset[PeerId] = frozenset()
+        """Whom the map of an earlier run names: until the time is agreed."""
 
     def carry_out(self, said: Iterable[Said], now: Millis) -> list[Effect]:
         """Return the effects; every word's consequences come before the next word."""
@@ -85,9 +87,10 @@ class Interpreter:
         parts = self._parts
         match word:
             case Timed():
-                parts.clock.sample(
-                    word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now
-                )
+                if self._heeded(word.peer):
+                    parts.clock.sample(
+                        word.peer, word.contact, asked=word.asked, received=word.received, sent=word.sent, now=now
+                    )
                 parts.relay.measured(word.peer, Millis(now - word.asked))
                 return []
             case Pinged():
@@ -126,7 +129,8 @@ class Interpreter:
             case Compare():
                 return list(parts.reconciler.compare(word.peer, parts.clock.mesh_time(now)))
             case Greeted():
-                parts.clock.coarse(word.peer, word.contact, word.mesh_time, now)
+                if self._heeded(word.peer):
+                    parts.clock.coarse(word.peer, word.contact, word.mesh_time, now)
                 return []
             case Arrived():
                 bringer = parts.overlay.links.up(word.sender)
@@ -249,10 +253,18 @@ class Interpreter:
                 return [Speak(sender, TimeReply(attempt, at, at), back, receipts=delivered.receipts)]
             case TimeReply(attempt, received, sent):
                 asked = parts.sources.answered(attempt, sender, now)
-                if asked is not None:
+                if asked is not None and self._heeded(back[0]):
                     contact = self._contact(back[0])
                     parts.clock.sample(sender, contact, asked=asked, received=received, sent=sent, now=now)
                 return []
+
+    def _heeded(self, neighbour: PeerId) -> bool:
+        """Tell whether the time counts that comes over a neighbour's link: before it is agreed, only over links that
+        this node chose, and from those it knew before. An id costs nothing to whoever calls, and honest peers dial
+        nobody who is not on the map."""
+        link = self._parts.overlay.links.up(neighbour)
+        chosen = link is not None and (link.outbound or link.contact is not None)
+        return chosen or self._parts.clock.agreed or neighbour in self.acquainted
 
     def _contact(self, neighbour: PeerId) -> PeerId:
         """Return the first contact behind a neighbour: whoever it introduces may be its accomplice."""
