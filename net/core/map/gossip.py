@@ -187,8 +187,10 @@ class Gossip:
         reason = self.map.refusal(record, now)
         if reason in (Refusal.DUPLICATE, Refusal.BORN):
             return self._take_twin(peer, record, raw, digest, now)
-        if is_answer:
-            self._require_signature(record)  # also when it is of no use: else inventions would settle what is owed
+        waiting = self._origins.held_seq(record.peer)
+        useless = reason is not None or (waiting is not None and record.seq <= waiting)
+        if is_answer or not useless or self._seen.sampled(digest):
+            self._require_signature(record)  # answers of no use too: else inventions would settle what is owed
         if reason is not None:
             self._refused[reason] = self._refused.get(reason, 0) + 1
             self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
@@ -196,11 +198,8 @@ class Gossip:
             if reason is Refusal.STALE and peer == record.peer and held is not None:
                 return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
             return []
-        waiting = self._origins.held_seq(record.peer)
-        if waiting is not None and record.seq <= waiting:
+        if useless:
             return []
-        if not is_answer:
-            self._require_signature(record)
         self._seen.enter(digest)
         self.pulls.arrived(record.peer, record.seq)  # not before: what nobody signed must not end the search for it
         if not self._origins.admit(record, raw, peer, now):
@@ -299,6 +298,8 @@ class Gossip:
             return []
         held = self._checks.decode(held_raw)
         if not contradict(held, record):
+            if self._seen.sampled(digest):
+                self._require_signature(record)
             self._repeated += 1  # the same content under another valid-looking signature: nobody gains by relaying it
             return []
         self._require_signature(record)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.forged_records import flood
+from bench.forged_records import LATER, flood
 
 
 @pytest.mark.slow
@@ -12,5 +12,15 @@ def test_a_flood_of_forgeries_delays_nobody(ids: int) -> None:
     assert outcome.forged == 60_000
     assert 0 <= outcome.closed_after < 5_000
     assert outcome.checked == max(1, 6 * ids)  # one signature a link
+    assert outcome.taken >= 24
+    assert outcome.worst_delay < 2_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LATER)
+def test_forgeries_that_nobody_needs_end_the_link_too(kind: str) -> None:
+    outcome = flood(6, 0, kind)
+    assert 0 <= outcome.closed_after < 5_000
+    assert outcome.checked < 1_000
     assert outcome.taken >= 24
     assert outcome.worst_delay < 2_000
