@@ -38,6 +38,9 @@ SEEN_FOR = Millis(120_000)
 STORE_BYTES_MAX = 32 * 1024 * 1024
 """Payloads kept for those who pull them; the oldest go first."""
 
+PENDING_BYTES_MAX = 8 * 1024 * 1024
+"""Bytes of one neighbour's messages that may await their verdict, over all topics: four of the largest payloads."""
+
 LATE_MAX = 32
 """Neighbours that may still draw a kept message when SEEN_FOR is over: honest pulls come within a minute. So many are
 remembered beside those linked till then."""
@@ -117,6 +120,7 @@ class Relay:
         self._seen: OrderedDict[bytes, Millis] = OrderedDict()
         self._pending: dict[bytes, _Pending] = {}
         self._pending_of: dict[tuple[PeerId, int], int] = {}
+        self._pending_bytes: dict[PeerId, int] = {}
         self._store: OrderedDict[bytes, _Stored] = OrderedDict()
         self._stored_bytes = 0
         self._wants = Wants()
@@ -174,6 +178,9 @@ class Relay:
         self._pending_of[place] -= 1
         if not self._pending_of[place]:
             del self._pending_of[place]
+        left = self._pending_bytes.pop(pending.sender, 0) - len(pending.payload)
+        if left > 0:
+            self._pending_bytes[pending.sender] = left
         if verdict is Verdict.REJECT:
             return [Fault(pending.sender, Penalty.STRIKE, f"an invalid message on topic {pending.topic}")]
         if verdict is Verdict.IGNORE:
@@ -281,7 +288,9 @@ class Relay:
     def _arrive(self, peer: PeerId, topic: int, key: bytes, payload: bytes, now: Millis) -> list[Outcome]:
         place = (peer, topic)
         self.conduct.delivered(peer, key, new=key not in self._seen)
-        if key not in self._seen and self._pending_of.get(place, 0) >= self._topics[topic].max_pending:
+        full = self._pending_of.get(place, 0) >= self._topics[topic].max_pending
+        full = full or self._pending_bytes.get(peer, 0) + len(payload) > PENDING_BYTES_MAX
+        if key not in self._seen and full:
             self._counts["overflowed"] += 1
             return []
         holders = self._wants.arrived(key) | {peer}
@@ -295,6 +304,7 @@ class Relay:
         self._counts["arrived"] += 1
         self._pending[key] = _Pending(topic, payload, peer, holders)
         self._pending_of[place] = self._pending_of.get(place, 0) + 1
+        self._pending_bytes[peer] = self._pending_bytes.get(peer, 0) + len(payload)
         return [Arrived(topic, key, payload, peer)]
 
     def _first_sight(self, key: bytes, now: Millis) -> bool:

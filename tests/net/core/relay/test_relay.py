@@ -8,6 +8,7 @@ from chain.primitives.errors import Malformed, Penalty
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority, Verdict
+from net.core.relay import relay as relay_module
 from net.core.relay.conduct import PATIENCE
 from net.core.relay.plan import RandomPlan
 from net.core.relay.relay import LATE_MAX, SEEN_FOR, Arrived, Outcome, Relay, RelayTopic
@@ -159,6 +160,48 @@ def test_messages_that_await_verdicts_are_bounded_by_sender() -> None:
 
 def key_of(payload: bytes) -> bytes:
     return arrive(make(1), payload).key
+
+
+def test_bytes_that_await_verdicts_are_bounded_by_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "PENDING_BYTES_MAX", 25_000)
+    relay = make(max_pending=1_000)
+
+    def taken(sender: PeerId, number: int) -> bytes | None:
+        payload = number.to_bytes(4, "big").ljust(10_000, b"x")
+        outcomes = relay.receive(sender, FrameKind.PUBLISH, encode_publish(TOPIC, payload), NOW)
+        return next((one.key for one in outcomes if isinstance(one, Arrived)), None)
+
+    keys = [taken(PEERS[0], number) for number in range(4)]
+    assert [key is not None for key in keys] == [True, True, False, False]
+    assert relay.statistics().overflowed == 2
+    assert taken(PEERS[1], 9) is not None, "others are not kept out"
+    assert keys[0] is not None
+    relay.verdict(keys[0], Verdict.IGNORE, NOW)
+    assert taken(PEERS[0], 5) is not None
+    assert relay._pending_bytes == {PEERS[0]: 20_000, PEERS[1]: 10_000}
+    for key in list(relay._pending):
+        relay.verdict(key, Verdict.ACCEPT, NOW)
+    assert not relay._pending_bytes
+    empty = arrive(relay, b"")
+    arrive_and_accept(relay, b"something")
+    relay.verdict(empty.key, Verdict.ACCEPT, NOW)
+    assert not relay._pending_bytes
+
+
+def test_what_one_neighbour_pulls_at_once_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay_module, "SERVED_BURST", 35_000)
+    relay = make(2)
+    payloads = [number.to_bytes(4, "big").ljust(10_000, b"x") for number in range(8)]
+    for payload in payloads:
+        arrive_and_accept(relay, payload)
+    relay.linked(PEERS[7], NOW)
+    pull = encode_pull([key_of(payload) for payload in payloads])
+    assert len(relay.receive(PEERS[7], FrameKind.PULL, pull, NOW)) == 3
+    assert len(relay.receive(PEERS[7], FrameKind.PULL, pull, Millis(NOW + 10_000 // relay_module.SERVED_PER_MS))) == 1
+
+
+def arrive_and_accept(relay: Relay, payload: bytes) -> None:
+    relay.verdict(arrive(relay, payload).key, Verdict.ACCEPT, NOW)
 
 
 def test_an_announced_message_is_pulled_after_a_pause_then_from_another_then_given_up() -> None:
