@@ -11,6 +11,7 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig
 from net.core.effects import LinkId, LinkKind, LinkTransport, Role
+from net.core.guard.guard import LINKS_MAX
 from net.core.map.view import MapTable, MapView
 from net.core.overlay.admission import EVICT_EVERY, Admission
 from net.core.overlay.anchors import OWNED_FOR, Anchors
@@ -208,6 +209,35 @@ def test_a_full_node_refuses_and_evicts_one_a_minute_from_the_largest_prefix() -
     assert victim.transport.address == "10.0.0.1"
     assert admission.evict(NOW) is None
     assert admission.evict(Millis(NOW + EVICT_EVERY)) is not None
+
+
+def test_links_of_every_kind_are_taken_up_to_their_limit() -> None:
+    """However fast they come: what is being set up counts."""
+    table = LinkTable()
+    admission = Admission(CONFIG, table, Random(1))
+    names = iter(range(1_000, 9_999))
+
+    def taken(kind: LinkKind, stage: Stage) -> int:
+        count = 0
+        while admission.refusal(PEERS[38], kind, NOW, unwanted=lambda one: False, hard=True, cap=CONFIG.cap) is None:
+            made = link(table, count % 30, outbound=False)
+            table.remove(made)
+            made.number, made.kind, made.stage = LinkId(next(names)), kind, stage
+            table.add(made)
+            count += 1
+        return count
+
+    up = {kind: taken(kind, Stage.UP) for kind in (LinkKind.GUEST, LinkKind.UNLISTED)}
+    assert up == {LinkKind.GUEST: CONFIG.guests, LinkKind.UNLISTED: CONFIG.unlisted_accepted}
+    assert taken(LinkKind.LISTED, Stage.CONNECTING) == CONFIG.inbound_pending
+    for one in table.of_kind(LinkKind.LISTED):
+        one.stage = Stage.UP
+    assert taken(LinkKind.LISTED, Stage.UP) == CONFIG.cap - CONFIG.own_core - CONFIG.inbound_pending
+    for one in table.of_kind(LinkKind.GUEST):
+        table.remove(one)
+    assert taken(LinkKind.GUEST, Stage.ANSWERING) == CONFIG.setups_guests
+    assert len(table.setups()) <= CONFIG.setups
+    assert CONFIG.cap_heal + CONFIG.guests + CONFIG.unlisted_accepted + CONFIG.unlisted_own + 3 <= LINKS_MAX
 
 
 def test_linked_banned_and_too_many_at_once_are_refused() -> None:
