@@ -13,7 +13,7 @@ RECORD_BURST = 4
 """How many records of an origin are taken without waiting (DESIGN section 3.0)."""
 
 ORIGINS_MAX = 65_536
-"""Most origins whose rate is watched; the one watched longest makes room, unless a record of it waits."""
+"""Most origins whose rate is watched; the one that spoke longest ago makes room. Each costs an id's proof of work."""
 
 HELD_MAX = 8_192
 """Most records that wait for their origin's turn. Beyond, a record is let through: its signature and proof are valid,
