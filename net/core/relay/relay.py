@@ -216,12 +216,13 @@ class Relay:
         pulls: dict[PeerId, list[bytes]] = {}
         for key, want in self._wants.due(now):
             if now < want.under_way_until and any(self._assembly.holds(peer, key) for peer in self._served):
-                want.next_at = Millis(now + ROUND_TRIP)
+                self._wants.put_off(key, want, Millis(now + ROUND_TRIP))
             elif want.holders:
                 peer = want.holders.pop(0)
                 want.asked.append((peer, now))
                 self.conduct.asked(peer, key, now)
-                want.next_at = Millis(now + 2 * self._round_trips.get(peer, ROUND_TRIP) + want.size // RATE)
+                answer = 2 * self._round_trips.get(peer, ROUND_TRIP) + want.size // RATE
+                self._wants.put_off(key, want, Millis(now + answer))
                 pulls.setdefault(peer, []).append(key)
             else:
                 self._wants.arrived(key)
@@ -235,6 +236,8 @@ class Relay:
         return out
 
     def _announced(self, peer: PeerId, entries: list[Announced], now: Millis) -> list[Outcome]:
+        if peer not in self._served:
+            return []  # a guest, or a link that only reconciles: nobody would count what it keeps back
         for entry in entries:
             self._bounded(entry.topic, entry.size)
             pending = self._pending.get(entry.key)

@@ -1,6 +1,7 @@
 """Announced messages that have not arrived: whom to pull them from, and when (DESIGN section 3.5)."""
 
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
@@ -48,6 +49,12 @@ class Want:
     """Until when chunks on their way put the next pull off."""
     asked: list[tuple[PeerId, Millis]] = field(default_factory=list)
     """Who was pulled from, and when."""
+    turn: int = 0
+    """Number of its place in the queue: places of other numbers are void."""
+
+
+_VOID = 64
+"""Void places that the queue may have beside one for each want."""
 
 
 class Wants:
@@ -56,6 +63,10 @@ class Wants:
     def __init__(self) -> None:
         self._wants: dict[bytes, Want] = {}
         self._noted: dict[PeerId, int] = {}
+        self._queue: list[tuple[Millis, int, bytes]] = []
+        """A heap: when a want is due, its turn, its key. The next one is asked for after every frame, and false
+        announcements fill the table."""
+        self._turn = 0
 
     def __contains__(self, key: bytes) -> bool:
         """Tell whether the message is wanted."""
@@ -73,7 +84,17 @@ class Wants:
         self._noted[peer] = self._noted.get(peer, 0) + 1
         delay = PULL_DELAY + size // RATE if wait else 0
         patience = Millis(now + UNDER_WAY + size // SLOWEST)
-        self._wants[key] = Want(topic, size, peer, [peer], Millis(now + delay), patience)
+        want = self._wants[key] = Want(topic, size, peer, [peer], Millis(now + delay), patience)
+        self.put_off(key, want, want.next_at)
+
+    def put_off(self, key: bytes, want: Want, at: Millis) -> None:
+        """Let the next pull of a wanted message be due at this moment."""
+        self._turn += 1
+        want.next_at, want.turn = at, self._turn
+        heappush(self._queue, (at, want.turn, key))
+        if len(self._queue) > 2 * len(self._wants) + _VOID:
+            self._queue = [(one.next_at, one.turn, name) for name, one in self._wants.items()]
+            heapify(self._queue)
 
     def arrived(self, key: bytes) -> set[PeerId]:
         """Stop wanting a message; return who was known to have it."""
@@ -88,12 +109,22 @@ class Wants:
         return {*want.holders, *(peer for peer, _ in want.asked)}
 
     def due(self, now: Millis) -> list[tuple[bytes, Want]]:
-        """Return the messages whose next pull is due."""
-        return [(key, want) for key, want in self._wants.items() if want.next_at <= now]
+        """Take out the messages whose next pull is due: each is to be put off, or `arrived`."""
+        found: list[tuple[bytes, Want]] = []
+        while (at := self.deadline()) is not None and at <= now:
+            key = heappop(self._queue)[2]
+            found.append((key, self._wants[key]))
+        return found
 
     def deadline(self) -> Millis | None:
         """Return when the next pull is due."""
-        return min((want.next_at for want in self._wants.values()), default=None) if self._wants else None
+        while self._queue:
+            at, turn, key = self._queue[0]
+            want = self._wants.get(key)
+            if want is not None and want.turn == turn:
+                return at
+            heappop(self._queue)
+        return None
 
     def forget_peer(self, peer: PeerId) -> None:
         """Drop a neighbour that is gone from all lists."""

@@ -12,7 +12,7 @@ from net.core.relay import relay as relay_module
 from net.core.relay.conduct import PATIENCE
 from net.core.relay.plan import RandomPlan
 from net.core.relay.relay import LATE_MAX, SEEN_FOR, Arrived, Outcome, Relay, RelayTopic
-from net.core.relay.wants import PEER_WANTS_MAX, WANTS_MAX
+from net.core.relay.wants import PEER_WANTS_MAX, PULL_DELAY, WANTS_MAX
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.relay import (
@@ -245,6 +245,16 @@ def test_false_announcements_are_bounded_by_neighbour_and_in_all() -> None:
             relay.receive(peer, FrameKind.ANNOUNCE, encode_announce(entries), NOW)
     assert len(relay._wants._wants) <= WANTS_MAX
     assert max(relay._wants._noted.values()) <= PEER_WANTS_MAX
+
+
+def test_who_is_no_neighbour_of_the_relay_announces_nothing() -> None:
+    """A guest's id costs nothing, and nobody counts what it keeps back."""
+    relay = make(1)
+    entry = encode_announce([Announced(TOPIC, bytes(16), 10)])
+    assert relay.receive(PEERS[5], FrameKind.ANNOUNCE, entry, NOW) == []
+    assert relay.deadline() is None
+    relay.receive(PEERS[0], FrameKind.ANNOUNCE, entry, NOW)
+    assert relay.deadline() == NOW + PULL_DELAY
 
 
 def test_chunks_make_a_message_and_lies_about_its_key_are_noticed() -> None:
