@@ -57,6 +57,14 @@ class Anchors:
         """Tell whether the peer is one of the FIRST anchors of the last walk: its link is never reseeded."""
         return peer in self._chosen
 
+    def met(self, peers: Collection[PeerId], now: Millis) -> None:
+        """Note that the links of these neighbours stand, or stood until now: they tell their URLs once, and who comes
+        and goes would else seem to live longer."""
+        for url, anchor in self._by_url.items():
+            if anchor.peer in peers and now > anchor.last_seen:
+                self._changed |= now - anchor.last_seen > 3_600_000
+                self._by_url[url] = replace(anchor, last_seen=now)
+
     def learn(self, peer: PeerId, urls: Collection[str], now: Millis) -> None:
         """Take the URLs of a neighbour, the last PER_PEER; those of one host beyond PER_HOST are left out."""
         for url in urls:

@@ -213,7 +213,9 @@ class Overlay:
             case FrameKind.PONG:
                 return self.keepalive.ponged(link, body, now)
             case FrameKind.URLS:
-                self.anchors.learn(peer, decode_urls(body), self.around.mesh_time(now))
+                told, at = decode_urls(body), self.around.mesh_time(now)
+                self.anchors.met({link.peer for link in self.links.listed() if link.peer is not None}, at)
+                self.anchors.learn(peer, told, at)
                 return []
             case FrameKind.TRY:
                 tried = self._tries.wanted(link, decode_try(body), now)
@@ -404,6 +406,8 @@ class Overlay:
         assert link.peer is not None, "a link that is up has a peer"
         self.links.remove(link)
         self.slots.release(link.moved_slot)
+        if link.kind is LinkKind.LISTED:
+            self.anchors.met((link.peer,), self.around.mesh_time(link.heard))
         self.choose_at = link.heard
         fell = Fell(link, link.peer, reason)
         return [fell, Listed()] if link.kind is LinkKind.LISTED else [fell]

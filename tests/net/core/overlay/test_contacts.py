@@ -9,9 +9,12 @@ from chain.primitives.keys import schnorr_sign
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.clock.mesh_clock import AGREE
-from net.core.effects import CallId
+from net.core.effects import CallId, LinkKind
 from net.core.identity.identity import create_identity
+from net.core.overlay.link import Link, Signalled, Stage
 from net.core.overlay.words import Greeted
+from net.core.wire.control import encode_urls
+from net.core.wire.frame import FrameKind
 from net.core.wire.rendezvous import Reply, encode_reply, reply_digest
 from net.sim.node import SimNode
 from net.sim.world import World
@@ -115,3 +118,39 @@ def test_a_restarted_node_heeds_those_it_knew_though_they_opened_the_link() -> N
     assert not interpreter.acquainted, "it is asked about no more"
     interpreter.carry_out([Greeted(stranger, stranger, world.now)], world.now)
     assert clock.statistics().sources == 2
+
+
+@pytest.mark.slow
+def test_strangers_that_come_and_go_push_no_neighbours_out_of_the_anchors() -> None:
+    """Their ids and the hosts that they name cost nothing; a neighbour tells its address once, when a link comes up."""
+    world = World(34)
+    config = replace(CONFIG, anchors=6)
+    victim = SimNode(world, config, [TOPIC])
+    victim.start()
+    neighbours = [SimNode(world, replace(config, bootstraps=(victim.url,)), [TOPIC]) for _ in range(4)]
+    for node in neighbours:
+        node.start()
+        world.run_for(3_000)
+    world.run_for(300_000)
+    overlay = victim.mesh._parts.overlay
+    assert {link.peer for link in overlay.links.listed()} == {node.peer for node in neighbours}
+    strangers = [PeerId(bytes((200 + number,)) * 32) for number in range(20)]
+    for wait in (0, 90_000, 90_000):
+        world.run_for(wait)
+        for number, stranger in enumerate(strangers):
+            link = Link(
+                overlay.links.number(),
+                LinkKind.GUEST,
+                outbound=False,
+                peer=stranger,
+                signalled=Signalled.RENDEZVOUS,
+                stage=Stage.UP,
+                started=world.now,
+                deadline=world.now,
+            )
+            overlay.frame(link, FrameKind.URLS, encode_urls((f"wss://z{number}.example:1",)), world.now)
+    known = {anchor.peer for anchor in overlay.anchors._by_url.values()}
+    assert {node.peer for node in neighbours} <= known
+    victim.drop_link(neighbours[0].peer)
+    anchor = next(one for one in overlay.anchors._by_url.values() if one.peer == neighbours[0].peer)
+    assert anchor.last_seen >= world.now - 20_000, "when it was last a neighbour"
