@@ -96,8 +96,8 @@ class Gossip:
         self._unconfirmed = Unconfirmed(identity.peer)
         self._sweep_at: Millis | None = None
         self._refused: dict[Refusal, int] = {}
-        self._applied = self._repeated = self._signatures = self._proofs = self._signed = self._expelled = 0
-        self._outdated = 0
+        self._applied = self._repeated = self._outdated = self._signatures = self._proofs = 0
+        self._signed = self._expelled = 0
 
     # --- links -----------------------------------------------------------------------------------------------------
 
@@ -113,10 +113,8 @@ class Gossip:
     def link_up(self, peer: PeerId, now: Millis) -> list[MapEffect]:
         """Begin to spread over a link (listed or guest; unlisted ones only reconcile). Sends the own record, if any."""
         effects: list[MapEffect] = list(self.spread.add(peer, self.map.degree(peer), now))
-        raw = self._archive.get(self._me)
-        if raw is not None and self._me in self.map:
-            effects += record_frames(peer, [raw])
-        return effects
+        raw = self._archive.get(self._me) if self._me in self.map else None
+        return effects if raw is None else [*effects, *record_frames(peer, [raw])]
 
     def link_down(self, peer: PeerId, now: Millis) -> None:
         """Forget a link."""
@@ -382,10 +380,8 @@ class Gossip:
         self._own.renewed(identity, now)
 
     def unconfirmed(self) -> list[tuple[PeerId, Millis]]:
-        """Return the own listed links that the other end has not confirmed, with the time since when.
-
-        Past CONFIRM_TIMEOUT the overlay closes them (DESIGN section 3.2).
-        """
+        """Return the own listed links that the other end has not confirmed, and since when: the overlay closes
+        them past CONFIRM_TIMEOUT (DESIGN section 3.2)."""
         return self._unconfirmed.items()
 
     def _sign(self, now: Millis) -> list[MapEffect]:
@@ -468,8 +464,8 @@ class Gossip:
         if self._sweep_at is not None and now >= self._sweep_at:
             effects += self._sweep(now)
         if self.horizon is not None:
-            near = self.spread.peers()
-            effects += self.horizon.tick(self.map, self._archive, self._checks.decode, near, self._rng, now)
+            archive, decode = self._archive, self._checks.decode
+            effects += self.horizon.tick(self.map, archive, decode, self.spread.peers(), self._rng, now)
         return [*effects, *self.spread.flush(now)]
 
     def _sweep(self, now: Millis) -> list[MapEffect]:
