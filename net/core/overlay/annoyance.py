@@ -6,7 +6,9 @@ One bad minute is chance: a neighbour is named after LEVEL_MAX bad judgements mo
 """
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
+from operator import sub
+from typing import NamedTuple
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
@@ -30,8 +32,7 @@ ECHO_QUARTERS = 3
 link, but a neighbour pushes to three of its other links only."""
 
 
-@dataclass(frozen=True, slots=True)
-class Deeds:
+class Deeds(NamedTuple):
     """What a neighbour has done since its link came up, in messages, records and requests together; grows only."""
 
     useful: int = 0
@@ -53,16 +54,7 @@ class Deeds:
 
     def since(self, before: "Deeds") -> "Deeds":
         """Return what was done after `before`."""
-        return Deeds(
-            self.useful - before.useful,
-            self.repeated - before.repeated,
-            self.outdated - before.outdated,
-            self.given - before.given,
-            self.echoed - before.echoed,
-            self.stalled - before.stalled,
-            self.handed - before.handed,
-            self.kept_back - before.kept_back,
-        )
+        return Deeds(*map(sub, self, before))
 
     def waste(self) -> int:
         """Return what came for nothing and may be chance, echoes only when they are too many for it."""
@@ -107,7 +99,7 @@ class Annoyance:
         self._judged = {peer: self._judged.get(peer) or _Judged(Deeds()) for peer in deeds}
         for peer, judged in self._judged.items():
             done = deeds[peer].since(judged.deeds)
-            if min(astuple(done)) < 0:
+            if min(done) < 0:
                 judged.deeds, judged.level = Deeds(), 0  # the link is another one than at the last judgement
             elif done.enough():
                 judged.level = min(LEVEL_MAX, judged.level + 1) if done.bad() else max(0, judged.level - 1)

@@ -49,6 +49,10 @@ class EclipseWatch:
         """Tell whether the alarm stands."""
         return self._rounds >= ROUNDS
 
+    def due(self, now: Millis) -> bool:
+        """Tell whether the next round is due."""
+        return self._next_at is None or now >= self._next_at
+
     def told(self, seq: Millis, now: Millis) -> None:
         """Count a valid record, signed at `seq`, that was news when an unlisted neighbour brought it."""
         self._shown += seq <= now - LAG

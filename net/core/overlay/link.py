@@ -1,5 +1,6 @@
 """One link from its first thought to its end: the record that the overlay's parts share, and its table of stages."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -121,12 +122,26 @@ class Link:
 
 
 class LinkTable:
-    """All links by number, and the one that is up by peer. Mutable: only the overlay changes it."""
+    """All links by number, and the one that is up by peer. Mutable: only the overlay changes it.
+
+    Its lists are asked for many times a second and change seldom: they are made when a link comes, rises, is listed or
+    ends.
+    """
 
     def __init__(self) -> None:
         self._links: dict[LinkId, Link] = {}
         self._up: dict[PeerId, Link] = {}
         self._next = 1
+        self._make_lists()
+
+    def _make_lists(self) -> None:
+        every, up = self._links.values(), self._up.values()
+        self._setups = tuple(link for link in every if link.stage is not Stage.UP)
+        self._of_kind = {kind: tuple(link for link in every if link.kind is kind) for kind in LinkKind}
+        self._all_up = tuple(up)
+        self._guests = tuple(link for link in up if link.kind is LinkKind.GUEST)
+        self._listed = tuple(link for link in up if link.kind is LinkKind.LISTED)
+        self._own_listed = tuple(link for link in self._listed if link.outbound)
 
     def number(self) -> LinkId:
         """Return a fresh link number."""
@@ -137,52 +152,78 @@ class LinkTable:
     def add(self, link: Link) -> None:
         """Take a new link in."""
         self._links[link.number] = link
+        self._make_lists()
 
     def get(self, number: LinkId) -> Link | None:
         """Return a link, None if it has ended."""
         return self._links.get(number)
 
     def rise(self, link: Link) -> None:
-        """Note that the link is its peer's link from now on."""
+        """Note that the link, whose handshake is through, is its peer's link from now on."""
         assert link.peer is not None, "the handshake names the peer"
+        assert link.stage is Stage.UP, "it ends the handshake"
         self._up[link.peer] = link
+        self._make_lists()
+
+    def turn_listed(self, link: Link, *, outbound: bool) -> None:
+        """Note that a guest link stands in the own record from now on."""
+        link.kind, link.outbound = LinkKind.LISTED, outbound
+        self._make_lists()
 
     def remove(self, link: Link) -> None:
         """Forget a link that has ended."""
         self._links.pop(link.number, None)
         if link.peer is not None and self._up.get(link.peer) is link:
             del self._up[link.peer]
+        self._make_lists()
 
     def up(self, peer: PeerId) -> Link | None:
         """Return the link to a peer that is up."""
         return self._up.get(peer)
 
-    def all_up(self) -> list[Link]:
-        """Return the links that are up."""
-        return list(self._up.values())
+    def all_up(self) -> Sequence[Link]:
+        """Return the links that are up, in the order in which they came up."""
+        return self._all_up
 
-    def listed(self) -> list[Link]:
+    def guests(self) -> Sequence[Link]:
+        """Return the guest links that are up."""
+        return self._guests
+
+    def listed(self) -> Sequence[Link]:
         """Return the links that stand in the own record."""
-        return [link for link in self._up.values() if link.kind is LinkKind.LISTED]
+        return self._listed
 
-    def of_kind(self, kind: LinkKind) -> list[Link]:
+    def own_listed(self) -> Sequence[Link]:
+        """Return those of them that this node chose."""
+        return self._own_listed
+
+    def of_kind(self, kind: LinkKind) -> Sequence[Link]:
         """Return the links of a kind, those being set up included."""
-        return [link for link in self._links.values() if link.kind is kind]
+        return self._of_kind[kind]
 
-    def setups(self) -> list[Link]:
+    def own(self) -> list[Link]:
+        """Return the links chosen by this node that stand in the own record or will."""
+        own = [link for link in self._of_kind[LinkKind.LISTED] if link.outbound]
+        return own + [link for link in self._of_kind[LinkKind.GUEST] if link.asked]
+
+    def bound(self) -> int:
+        """Count the links that stand in the own record or will."""
+        return len(self._of_kind[LinkKind.LISTED]) + sum(link.asked for link in self._of_kind[LinkKind.GUEST])
+
+    def setups(self) -> Sequence[Link]:
         """Return the links that are not up yet."""
-        return [link for link in self._links.values() if link.stage is not Stage.UP]
+        return self._setups
 
     def setup_with(self, peer: PeerId) -> Link | None:
         """Return a link to the peer that is being set up, signalled by itself: anybody may call a rendezvous, or answer
         at one, under another's name."""
-        relayed = (link for link in self.setups() if link.signalled is Signalled.RELAYED)
+        relayed = (link for link in self._setups if link.signalled is Signalled.RELAYED)
         return next((link for link in relayed if link.peer == peer), None)
 
     def by_attempt(self, attempt: bytes) -> Link | None:
         """Return the link being set up under a question's name."""
-        return next((link for link in self.setups() if link.attempt == attempt), None)
+        return next((link for link in self._setups if link.attempt == attempt), None)
 
     def by_call(self, call: CallId) -> Link | None:
         """Return the link being set up by a rendezvous call."""
-        return next((link for link in self.setups() if link.call == call), None)
+        return next((link for link in self._setups if link.call == call), None)

@@ -478,7 +478,7 @@ class Overlay:
         return [*out, _listing_frame(peer, Listing.LISTED), *self._turn_listed(link, outbound=False)]
 
     def _turn_listed(self, link: Link, *, outbound: bool) -> list[Word]:
-        link.kind, link.outbound = LinkKind.LISTED, outbound
+        self.links.turn_listed(link, outbound=outbound)
         return [Rose(link), Listed()]
 
 

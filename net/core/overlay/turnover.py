@@ -74,9 +74,6 @@ class Turnover:
             out += self._follow(now, age)
         return out
 
-    def _own(self) -> list[Link]:
-        return [link for link in self._overlay.links.listed() if link.outbound]
-
     def _anchored(self, link: Link) -> bool:
         return link.peer is None or self._overlay.anchors.chosen(link.peer)
 
@@ -93,7 +90,7 @@ class Turnover:
 
         The highest slot goes, whoever holds it: the youngest link would be an honest peer's oftener than not.
         """
-        overlay, own = self._overlay, self._own()
+        overlay, own = self._overlay, self._overlay.links.own_listed()
         since = SPARE_EVERY if self._handed_back_at is None else now - self._handed_back_at
         over = since >= HAND_BACK_EVERY // 2 and overlay.slots.surplus(own=len(own), age=age)
         needless = overlay.slots.spare(listed=len(overlay.links.listed()), own=len(own))
@@ -111,15 +108,13 @@ class Turnover:
         if self._follow_at is None or now < self._follow_at or self._trial is not None:
             return []
         self._follow_at = Millis(now + FOLLOW_EVERY)
-        own = self._own()
+        own = overlay.links.own_listed()
         left = self._leave(own, now)
         if left:
             return left
         held = sorted((_slot(link), link.number, link) for link in own if not self._anchored(link))
         listed, free = overlay.links.of_kind(LinkKind.LISTED), overlay.slots.free(now)
-        asked = sum(link.asked for link in overlay.links.of_kind(LinkKind.GUEST))
-        mine = asked + sum(link.outbound for link in listed)
-        full = mine >= overlay.slots.limit(age) or len(listed) >= config.cap
+        full = len(overlay.links.own()) >= overlay.slots.limit(age) or len(listed) >= config.cap
         if not held or not free or full or len(overlay.links.setups()) >= config.setups:
             return []
         self._turn, _, link = next((one for one in held if one[0] > self._turn), held[0])
@@ -162,10 +157,11 @@ class Turnover:
 
     def _reseed(self, now: Millis) -> list[Word]:
         """Once a day one core slot draws a new secret: nobody who has found out whom it prefers can wait beside it."""
-        overlay, own = self._overlay, self._own()
+        overlay = self._overlay
         if self._reseed_at is None or now < self._reseed_at or self._trial is not None:
             return []
         self._reseed_at = Millis(now + overlay.config.reseed)
+        own = overlay.links.own_listed()
         core = [link for link in own if link.moved_slot is not None and not self._anchored(link)]
         if len(own) < overlay.config.own_core or not core:
             return []

@@ -104,7 +104,7 @@ class Upkeep:
         They are the far side of a weak cut (DESIGN section 3.6); whom among them the slots' hash decides. With none to
         open the node still takes links from there past the usual cap.
         """
-        across = sum(link.peer in peers for link in self._own())
+        across = sum(link.peer in peers for link in self._overlay.links.own())
         self._overlay.healing.mend(Wish(peers, across + links, until))
 
     def mended(self) -> None:
@@ -138,18 +138,13 @@ class Upkeep:
         for relayed in overlay.hosting.overdue(now):
             reply = overlay.setup.reply(relayed.request, overlay.me, None, Refusal.FULL)
             out.append(ReplyRendezvous(relayed.call, reply))
-        for link in overlay.links.all_up():
-            if now - link.heard >= overlay.config.dead:
-                assert link.peer is not None, "a link that is up has a peer"
-                if link.peer in overlay.around.view:  # a stranger is no candidate, and there may be any number of them
-                    overlay.slots.silent(link.peer, now)
-                out += overlay.end(link, "silent", now)
-            elif overlay.keepalive.due(link, now):
-                out += overlay.keepalive.ping(link, now)
+        out += self._alive(now)
         out += self._guests(now)
         out += self._unconfirmed(now)
-        out += self._annoying(now)
-        out += self._eclipse(now)
+        if overlay.annoyance.due(now):
+            out += self._annoying(now)
+        if overlay.eclipse.due(overlay.around.mesh_time(now)):
+            out += self._eclipse(now)
         calm = not self._alarmed and not overlay.eclipse.alarmed and not overlay.healing.raised
         out += self._turnover.beat(now, self._age(now), calm=calm)
         out += self._heal(now)
@@ -161,6 +156,20 @@ class Upkeep:
             out.append(Persist(ANCHORS_BLOB, overlay.anchors.snapshot()))
         return out
 
+    def _alive(self, now: Millis) -> list[Word]:
+        """End the links that have fallen silent; ask the neighbours whose turn to be asked it is."""
+        overlay, out = self._overlay, list[Word]()
+        silent_since = now - overlay.config.dead
+        for link in overlay.links.all_up():
+            if link.heard <= silent_since:
+                assert link.peer is not None, "a link that is up has a peer"
+                if link.peer in overlay.around.view:  # a stranger is no candidate, and there may be any number of them
+                    overlay.slots.silent(link.peer, now)
+                out += overlay.end(link, "silent", now)
+            elif link.ping_at <= now and overlay.keepalive.due(link, now):
+                out += overlay.keepalive.ping(link, now)
+        return out
+
     # --- own links -------------------------------------------------------------------------------------------------
 
     def _age(self, now: Millis) -> Millis:
@@ -169,20 +178,15 @@ class Upkeep:
             self._born = None if facts is None else facts.born
         return Millis(0 if self._born is None else self._overlay.around.mesh_time(now) - self._born)
 
-    def _own(self) -> list[Link]:
-        """Return the own links that stand in the record or will."""
-        overlay = self._overlay
-        own = [link for link in overlay.links.of_kind(LinkKind.LISTED) if link.outbound]
-        return own + [link for link in overlay.links.of_kind(LinkKind.GUEST) if link.asked]
-
     def _choose(self, now: Millis) -> list[Word]:
         """Dial for open slots, as many as set-ups and moves allow."""
-        overlay = self._overlay
-        own = self._own()
-        listed = len(overlay.links.of_kind(LinkKind.LISTED)) + sum(link.kind is LinkKind.GUEST for link in own)
-        wanted = overlay.slots.wanted(listed=listed, own=len(own), age=self._age(now))
+        overlay, room = self._overlay, self._room()
+        if room <= 0:
+            return []
+        own = overlay.links.own()
+        wanted = overlay.slots.wanted(listed=overlay.links.bound(), own=len(own), age=self._age(now))
         out: list[Word] = []
-        free = overlay.slots.free(now)[: max(0, min(wanted, self._room()))]
+        free = overlay.slots.free(now)[: min(wanted, room)] if wanted else []
         if free:
             pool = self._pool(own, now, wanted=2 * wanted)
             for slot in free:
@@ -205,20 +209,15 @@ class Upkeep:
         wish = overlay.healing.wish
         if wish is None:
             return []
-        own, free = self._own(), overlay.slots.free(now)
+        own, free = overlay.links.own(), overlay.slots.free(now)
         across = sum(link.peer in wish.peers for link in own)  # those being set up count: failed ones are dialled again
         if across >= wish.goal or not free or len(own) >= overlay.slots.limit(self._age(now)):
             return []
         cap = config.cap_heal if overlay.healing.stage is Healing.MENDING else config.cap
-        if self._listed() >= cap:
+        if overlay.links.bound() >= cap:
             return []
         pool = [peer for peer in self._pool(own, now, wanted=2, cap_heal=cap) if peer in wish.peers]
         return self._fill(free[0], pool, now)
-
-    def _listed(self) -> int:
-        """Count the links that stand in the record or will."""
-        links = self._overlay.links
-        return len(links.of_kind(LinkKind.LISTED)) + sum(link.asked for link in links.of_kind(LinkKind.GUEST))
 
     def _measure(self, now: Millis) -> list[Word]:
         """Find out now and then who can open links to this node."""
@@ -234,14 +233,14 @@ class Upkeep:
     def _heal(self, now: Millis) -> list[Word]:
         """Raise or lower the healing flag; once nothing is to be mended, end the links past the cap one by one."""
         overlay = self._overlay
-        out: list[Word] = [OwnFacts()] if overlay.healing.advance(now, listed=self._listed()) else []
+        out: list[Word] = [OwnFacts()] if overlay.healing.advance(now, listed=overlay.links.bound()) else []
         if overlay.healing.stage is not Healing.SHEDDING or now < self._shed_at:
             return out
         self._shed_at = Millis(now + SHED_EVERY)
         listed = overlay.links.listed()
         if not listed:
             return out
-        own = sum(link.outbound for link in listed)
+        own = len(overlay.links.own_listed())
 
         def rank(link: Link) -> tuple[bool, bool, Millis, LinkId]:
             spare = link.outbound and own > overlay.config.own_core
@@ -322,7 +321,7 @@ class Upkeep:
         """End the link of a neighbour that wastes this node's time; its slot moves on to the next hash."""
         overlay = self._overlay
         listed = {link.peer: link for link in overlay.links.listed() if link.peer is not None}
-        if not overlay.annoyance.due(now) or len(listed) < overlay.config.own_core:
+        if len(listed) < overlay.config.own_core:
             return []
         peer = overlay.annoyance.judge({peer: overlay.around.deeds(peer) for peer in listed}, now)
         if peer is None:
@@ -346,10 +345,10 @@ class Upkeep:
         """End guest links whose time is up or whose joiner has links of its own."""
         overlay, config = self._overlay, self._overlay.config
         out: list[Word] = []
-        for link in overlay.links.all_up():
-            if link.asked and link.kind is LinkKind.GUEST and now >= link.asked_until:
+        for link in overlay.links.guests():
+            if link.asked and now >= link.asked_until:
                 overlay.not_listed(link, Refusal.FAILED, now)
-            if link.kind is not LinkKind.GUEST or link.peer is None or link.asked:
+            if link.peer is None or link.asked:
                 continue
             links = overlay.around.view.degree(overlay.me if link.outbound else link.peer)
             agreed = overlay.around.clock_agreed() or not link.outbound

@@ -175,21 +175,30 @@ def test_a_refusing_peer_is_left_out_longer_each_time_and_the_list_is_bounded() 
     assert len(slots.avoided(NOW)) == AVOIDED_MAX
 
 
-def link(table: LinkTable, number: int, *, outbound: bool, since: int = 0, address: str = "10.0.0.1") -> Link:
+def link(
+    table: LinkTable,
+    number: int,
+    *,
+    outbound: bool,
+    stage: Stage = Stage.UP,
+    since: int = 0,
+    address: str = "10.0.0.1",
+) -> Link:
     made = Link(
         number=LinkId(number),
         kind=LinkKind.LISTED,
         outbound=outbound,
         peer=PEERS[number],
         signalled=Signalled.RELAYED,
-        stage=Stage.UP,
+        stage=stage,
         started=Millis(0),
         deadline=Millis(0),
         transport=LinkTransport(Role.ANSWERER, bytes(32), bytes(32), address),
         since=Millis(since),
     )
     table.add(made)
-    table.rise(made)
+    if stage is Stage.UP:
+        table.rise(made)
     return made
 
 
@@ -249,7 +258,7 @@ def test_linked_banned_and_too_many_at_once_are_refused() -> None:
     assert refusal(admission, PEERS[1]) is None
     assert refusal(admission, PEERS[39]) is Refusal.UNWANTED
     for number in range(4):
-        link(table, 10 + number, outbound=False).stage = Stage.ANSWERING
+        link(table, 10 + number, outbound=False, stage=Stage.ANSWERING)
     assert refusal(admission, PEERS[30]) is Refusal.BUSY
     assert refusal(admission, PEERS[30], LinkKind.GUEST) is None
 
