@@ -92,23 +92,40 @@ ALLOWANCES: Mapping[FrameKind, Allowance] = {
 at what the link itself can carry (4 MB/s, DESIGN section 2)."""
 
 
+class _Meter:
+    """What one link has left of one frame kind: a bucket of frames and one of bytes, which are filled together."""
+
+    __slots__ = ("_allowance", "_at", "_bytes", "_frames")
+
+    def __init__(self, allowance: Allowance, now: Millis) -> None:
+        self._allowance = allowance
+        self._frames = allowance.frame_burst * 1000
+        self._bytes = allowance.byte_burst * 1000
+        self._at = now
+
+    def charge(self, size: int, now: Millis) -> bool:
+        """Take what a frame of `size` bytes costs, as `Bucket.charge` does; tell whether there is no debt."""
+        allowance, passed = self._allowance, max(now - self._at, 0)
+        frames, most = self._frames + passed * allowance.frames, allowance.frame_burst * 1000
+        self._frames = frames = max((frames if frames < most else most) - 1000, -most)
+        amount, most = self._bytes + passed * allowance.bytes_second, allowance.byte_burst * 1000
+        self._bytes = amount = max((amount if amount < most else most) - size * 1000, -most)
+        self._at = Millis(self._at + passed)
+        return frames >= 0 and amount >= 0
+
+
 class LinkLimits:
     """What one link has left, by frame kind. The guard holds one per neighbour."""
 
-    __slots__ = ("_allowances", "_buckets")
+    __slots__ = ("_allowances", "_meters")
 
     def __init__(self, allowances: Mapping[FrameKind, Allowance] = ALLOWANCES) -> None:
         self._allowances = allowances
-        self._buckets: dict[FrameKind, tuple[Bucket, Bucket]] = {}
+        self._meters: dict[FrameKind, _Meter] = {}
 
     def admit(self, kind: FrameKind, size: int, now: Millis) -> bool:
-        """Count a frame of `size` bytes and tell whether the link may send it. Buckets begin full, at first use."""
-        pair = self._buckets.get(kind)
-        if pair is None:
-            allowance = self._allowances[kind]
-            pair = self._buckets[kind] = (
-                Bucket(allowance.frames, allowance.frame_burst, now),
-                Bucket(allowance.bytes_second, allowance.byte_burst, now),
-            )
-        frames, amount = pair
-        return frames.charge(1, now) & amount.charge(size, now)
+        """Count a frame of `size` bytes and tell whether the link may send it. Meters begin full, at first use."""
+        meter = self._meters.get(kind)
+        if meter is None:
+            meter = self._meters[kind] = _Meter(self._allowances[kind], now)
+        return meter.charge(size, now)
