@@ -71,7 +71,7 @@ class Admission:
     def room(self, *, hard: bool, cap: int) -> bool:
         """Tell whether one more inbound link fits: own core links keep their places under the cap, hard peers a quarter
         of the others'. Guest links that this node asked to list count as listed."""
-        if self._links.bound() >= cap:
+        if len(self._links.bound()) >= cap:
             return False
         inbound = sum(not link.outbound for link in self._links.of_kind(LinkKind.LISTED))
         slots = cap - self._config.own_core

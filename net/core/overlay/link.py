@@ -124,8 +124,8 @@ class Link:
 class LinkTable:
     """All links by number, and the one that is up by peer. Mutable: only the overlay changes it.
 
-    Its lists are asked for many times a second and change seldom: they are made when a link comes, rises, is listed or
-    ends.
+    Its lists are asked for many times a second and change seldom: they are made when a link comes, rises, is to be
+    listed or ends.
     """
 
     def __init__(self) -> None:
@@ -137,7 +137,11 @@ class LinkTable:
     def _make_lists(self) -> None:
         every, up = self._links.values(), self._up.values()
         self._setups = tuple(link for link in every if link.stage is not Stage.UP)
+        self._dials = sum(link.outbound for link in self._setups)
         self._of_kind = {kind: tuple(link for link in every if link.kind is kind) for kind in LinkKind}
+        asked = [link for link in self._of_kind[LinkKind.GUEST] if link.asked]
+        self._bound = (*self._of_kind[LinkKind.LISTED], *asked)
+        self._own = tuple(link for link in self._bound if link.outbound or link.asked)
         self._all_up = tuple(up)
         self._guests = tuple(link for link in up if link.kind is LinkKind.GUEST)
         self._listed = tuple(link for link in up if link.kind is LinkKind.LISTED)
@@ -163,6 +167,11 @@ class LinkTable:
         assert link.peer is not None, "the handshake names the peer"
         assert link.stage is Stage.UP, "it ends the handshake"
         self._up[link.peer] = link
+        self._make_lists()
+
+    def set_asked(self, link: Link, *, asked: bool) -> None:
+        """Note whether the other end of a guest link has been asked to list it as this node's own."""
+        link.asked = asked
         self._make_lists()
 
     def turn_listed(self, link: Link, *, outbound: bool) -> None:
@@ -201,18 +210,21 @@ class LinkTable:
         """Return the links of a kind, those being set up included."""
         return self._of_kind[kind]
 
-    def own(self) -> list[Link]:
-        """Return the links chosen by this node that stand in the own record or will."""
-        own = [link for link in self._of_kind[LinkKind.LISTED] if link.outbound]
-        return own + [link for link in self._of_kind[LinkKind.GUEST] if link.asked]
+    def bound(self) -> Sequence[Link]:
+        """Return the links that stand in the own record or will."""
+        return self._bound
 
-    def bound(self) -> int:
-        """Count the links that stand in the own record or will."""
-        return len(self._of_kind[LinkKind.LISTED]) + sum(link.asked for link in self._of_kind[LinkKind.GUEST])
+    def own(self) -> Sequence[Link]:
+        """Return those of them that this node chose or asked to list."""
+        return self._own
 
     def setups(self) -> Sequence[Link]:
         """Return the links that are not up yet."""
         return self._setups
+
+    def dials(self) -> int:
+        """Return how many of them this node began."""
+        return self._dials
 
     def setup_with(self, peer: PeerId) -> Link | None:
         """Return a link to the peer that is being set up, signalled by itself: anybody may call a rendezvous, or answer

@@ -432,7 +432,8 @@ class Overlay:
     def ask_listing(self, link: Link, slot: int, now: Millis) -> list[Word]:
         """Ask the other end of a guest link to list it as this node's own."""
         assert link.peer is not None, "a link that is up has a peer"
-        link.asked, link.moved_slot = True, slot
+        link.moved_slot = slot
+        self.links.set_asked(link, asked=True)
         link.asked_until = Millis(now + self.config.setup_timeout)
         return [_listing_frame(link.peer, Listing.ASK)]
 
@@ -443,7 +444,7 @@ class Overlay:
         self._unask(link)
 
     def _unask(self, link: Link) -> None:
-        link.asked = False
+        self.links.set_asked(link, asked=False)
         self.slots.release(link.moved_slot)
         link.moved_slot = None
 
@@ -452,7 +453,7 @@ class Overlay:
             case Listing.ASK:
                 return self._listing_asked(link, peer, now)
             case Listing.LISTED if link.asked and link.kind is LinkKind.GUEST:
-                link.asked = False
+                self.links.set_asked(link, asked=False)
                 return self._turn_listed(link, outbound=True)
             case Listing.REFUSED if link.asked:
                 self.not_listed(link, Refusal.FULL, now)

@@ -184,7 +184,7 @@ class Upkeep:
         if room <= 0:
             return []
         own = overlay.links.own()
-        wanted = overlay.slots.wanted(listed=overlay.links.bound(), own=len(own), age=self._age(now))
+        wanted = overlay.slots.wanted(listed=len(overlay.links.bound()), own=len(own), age=self._age(now))
         out: list[Word] = []
         free = overlay.slots.free(now)[: min(wanted, room)] if wanted else []
         if free:
@@ -199,9 +199,9 @@ class Upkeep:
 
     def _room(self) -> int:
         """Return how many dials may begin: others find places while this node dials."""
-        config, setups = self._overlay.config, self._overlay.links.setups()
-        dials = sum(link.outbound for link in setups)
-        return min(config.setups - len(setups), max(1, config.setups - config.inbound_pending) - dials)
+        config, links = self._overlay.config, self._overlay.links
+        most = max(1, config.setups - config.inbound_pending)
+        return min(config.setups - len(links.setups()), most - links.dials())
 
     def _mend(self, now: Millis) -> list[Word]:
         """Dial one peer across a weak cut: an own link more than usual, which then stays like any other."""
@@ -214,7 +214,7 @@ class Upkeep:
         if across >= wish.goal or not free or len(own) >= overlay.slots.limit(self._age(now)):
             return []
         cap = config.cap_heal if overlay.healing.stage is Healing.MENDING else config.cap
-        if overlay.links.bound() >= cap:
+        if len(overlay.links.bound()) >= cap:
             return []
         pool = [peer for peer in self._pool(own, now, wanted=2, cap_heal=cap) if peer in wish.peers]
         return self._fill(free[0], pool, now)
@@ -233,7 +233,7 @@ class Upkeep:
     def _heal(self, now: Millis) -> list[Word]:
         """Raise or lower the healing flag; once nothing is to be mended, end the links past the cap one by one."""
         overlay = self._overlay
-        out: list[Word] = [OwnFacts()] if overlay.healing.advance(now, listed=overlay.links.bound()) else []
+        out: list[Word] = [OwnFacts()] if overlay.healing.advance(now, listed=len(overlay.links.bound())) else []
         if overlay.healing.stage is not Healing.SHEDDING or now < self._shed_at:
             return out
         self._shed_at = Millis(now + SHED_EVERY)
@@ -286,7 +286,7 @@ class Upkeep:
             overlay.trace.unroutable(peer, LinkKind.LISTED, now)
         return []
 
-    def _unlisted(self, own: list[Link], now: Millis) -> list[Word]:
+    def _unlisted(self, own: Sequence[Link], now: Millis) -> list[Word]:
         """Keep a few links that nobody can read off the map: they show whether the listed ones tell the whole truth."""
         overlay, config = self._overlay, self._overlay.config
         held = [link for link in overlay.links.of_kind(LinkKind.UNLISTED) if link.outbound]
@@ -311,7 +311,10 @@ class Upkeep:
     def _unconfirmed(self, now: Millis) -> list[Word]:
         overlay = self._overlay
         out: list[Word] = []
-        for peer in overlay.watch.timed_out(overlay.around.unconfirmed(), overlay.around.mesh_time(now)):
+        unconfirmed = overlay.around.unconfirmed()
+        if not unconfirmed:
+            return out
+        for peer in overlay.watch.timed_out(unconfirmed, overlay.around.mesh_time(now)):
             link = overlay.links.up(peer)
             if link is not None and link.kind is LinkKind.LISTED:
                 out += overlay.end(link, "not confirmed", now)
