@@ -40,7 +40,7 @@ from net.core.overlay.trace import Why
 from net.core.overlay.words import Speak
 from net.core.ports import RecordArchive
 from net.core.wire.fault import Fault
-from net.core.wire.frame import FrameKind, decode_frame
+from net.core.wire.frame import FrameKind, ToPeer, decode_frame
 from net.core.wire.signal import ATTEMPT_BYTES, TimeAsk
 
 CLOCK_EVERY = Millis(1_000)
@@ -90,6 +90,9 @@ class Mesh:
         self._clock_at: Millis | None = None
         self._deadline: Millis | None = None
         """What `deadline` found, None when something has happened since."""
+        self._others_at: Millis | None = None
+        """When the parts beside the upkeep next have work, None when something has happened to them since that was
+        looked up. In a quiet network that is nothing for many beats of the upkeep."""
         self._signing = False
         self._waited: str | None = None
 
@@ -123,16 +126,18 @@ class Mesh:
         if self._clock_at is None:
             return None
         if self._deadline is None:
-            self._deadline = self._find_deadline(self._clock_at)
+            if self._others_at is None:
+                self._others_at = self._find_others(self._clock_at)
+            upkeep = self._parts.upkeep.deadline()
+            self._deadline = self._others_at if upkeep is None else min(upkeep, self._others_at)
         return self._deadline
 
-    def _find_deadline(self, earliest: Millis) -> Millis:
+    def _find_others(self, earliest: Millis) -> Millis:
         parts = self._parts
         for at in (parts.gossip.deadline(), parts.reconciler.deadline(), parts.courier.deadline()):
             if at is not None and (moment := parts.clock.driver_time(at)) < earliest:
                 earliest = moment
         for at in (
-            parts.upkeep.deadline(),
             parts.relay.deadline(),
             parts.requests.deadline(),
             parts.guard.deadline(),
@@ -148,6 +153,9 @@ class Mesh:
         if self._clock_at is None:
             return []
         self._deadline = None
+        if self._others_at is not None and now < self._others_at:
+            return self._tick_upkeep(now)
+        self._others_at = None
         parts.guard.tick(now)
         out: list[Effect] = []
         if now >= self._clock_at:
@@ -163,12 +171,22 @@ class Mesh:
             out += self._do(parts.relay.tick(now), now)
         if _due(parts.requests.deadline(), now):
             out += self._do(parts.requests.tick(now), now)
-        if _due(parts.upkeep.deadline(), now):
-            out += self._do(parts.upkeep.tick(now), now)
+        out += self._tick_upkeep(now)
         if _due(parts.health.deadline(), now):
             out += parts.health.tick(now)
             self._mend()
         return out
+
+    def _tick_upkeep(self, now: Millis) -> list[Effect]:
+        """Do what is due of the overlay's own; frames to neighbours, which nearly all of it is, touch no other part."""
+        if not _due(self._parts.upkeep.deadline(), now):
+            return []
+        others_at = self._others_at
+        said = self._parts.upkeep.tick(now)
+        effects = self._do(said, now)
+        if all(type(word) is ToPeer for word in said):
+            self._others_at = others_at
+        return effects
 
     def _tick_clock(self, now: Millis) -> list[Said]:
         parts = self._parts
@@ -193,7 +211,7 @@ class Mesh:
     def _do(self, said: Sequence[Said], now: Millis) -> list[Effect]:
         effects = self._interpreter.carry_out(said, now) if said else []
         self._parts.upkeep.map_changed(now)
-        self._deadline = None
+        self._deadline = self._others_at = None
         return effects
 
     # --- links -----------------------------------------------------------------------------------------------------
@@ -241,15 +259,17 @@ class Mesh:
             said = self._frame(known, peer, kind, body, now)
         except RemoteError as error:
             said = [Fault(peer, error.penalty, f"{kind.name}: {error}")]
-        planned = self._deadline
+        planned, others_at = self._deadline, self._others_at
         effects = self._do(said, now)
-        if planned is not None:
-            self._deadline = self._replanned(kind, planned, effects)
+        if kind is FrameKind.PONG or (kind is FrameKind.PING and len(effects) == 1):  # by far the most frames
+            self._deadline, self._others_at = planned, others_at
+        elif planned is not None:
+            self._deadline = self._replanned(kind, planned)
         return effects
 
-    def _replanned(self, kind: FrameKind, planned: Millis, effects: list[Effect]) -> Millis | None:
+    def _replanned(self, kind: FrameKind, planned: Millis) -> Millis | None:
         """Return the deadline after a frame: most kinds bring few or none forward; a tick too early does no harm."""
-        if kind is FrameKind.PONG or kind is FrameKind.DIRECT_ACK or (kind is FrameKind.PING and len(effects) == 1):
+        if kind is FrameKind.DIRECT_ACK:
             return planned
         if kind not in GOSSIP_KINDS:
             return None
@@ -352,7 +372,7 @@ class Mesh:
         """Take the identity with the proof of its new epoch; its id and key stay."""
         assert identity.peer == self._parts.identity.peer, "a renewed proof keeps the id"
         self._parts.gossip.identity_renewed(identity, self.mesh_time(now))
-        self._deadline = None
+        self._deadline = self._others_at = None
         return []
 
     # --- views -----------------------------------------------------------------------------------------------------
@@ -360,6 +380,7 @@ class Mesh:
     @property
     def parts(self) -> Parts:
         """What the mesh is made of: for simulated worlds that begin in the middle. A driver leaves it alone."""
+        self._others_at = None  # whoever asks may change what is due
         return self._parts
 
     def view(self) -> MapView:
