@@ -95,7 +95,9 @@ class MeshClock:
 
     def mesh_time(self, now: Millis) -> Millis:
         """Return the mesh time at a moment of the driver's clock; it never runs backwards."""
-        self._latest = Millis(max(self._latest, now + round(self._offset)))
+        moment = now + round(self._offset)
+        if moment > self._latest:
+            self._latest = Millis(moment)
         return self._latest
 
     def driver_time(self, moment: Millis) -> Millis:
@@ -125,8 +127,8 @@ class MeshClock:
         self._samples.pop(peer, None)
 
     def _put(self, peer: PeerId, sample: Sample) -> None:
-        self._samples.pop(peer, None)
         self._samples[peer] = sample
+        self._samples.move_to_end(peer)
         if len(self._samples) > SOURCES_MAX:
             self._samples.popitem(last=False)
 

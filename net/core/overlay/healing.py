@@ -101,6 +101,8 @@ class Healing:
     def advance(self, now: Millis, *, listed: int) -> bool:
         """Let time pass, with so many links listed or being set up; tell whether the flag has changed."""
         before = self.raised
+        if not before and self._wish is None and listed <= self._cap:
+            return False  # nearly always
         if self._wish is not None and now >= self._wish.until:
             self._wish = None
         if self._began is not None and now - self._began >= HEAL_LONGEST:

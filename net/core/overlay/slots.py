@@ -60,9 +60,8 @@ class Slots:
 
     def wanted(self, *, listed: int, own: int, age: Millis) -> int:
         """Return how many own links to open now, those being set up counted as `own` and `listed`."""
-        missing = max(0, self._config.links - listed)
-        wanted = max(self._config.own_core - own, missing)
-        return max(0, min(self.limit(age) - own, self._config.cap - listed, wanted))
+        wanted = max(self._config.own_core - own, self._config.links - listed)
+        return max(0, min(self.limit(age) - own, self._config.cap - listed, wanted)) if wanted > 0 else 0
 
     def surplus(self, *, own: int, age: Millis) -> int:
         """Return how many own links an id of this age may no longer list."""

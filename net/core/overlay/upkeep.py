@@ -49,6 +49,8 @@ class Upkeep:
 
     def __init__(self, overlay: Overlay) -> None:
         self._overlay = overlay
+        self._dials_max = max(1, overlay.config.setups - overlay.config.inbound_pending)
+        """Dials at once: others find places while this node dials."""
         self._beat_at: Millis | None = None
         self._seen_version = -1
         self._next_call = 1
@@ -134,7 +136,7 @@ class Upkeep:
 
     def _beat(self, now: Millis) -> list[Word]:
         overlay = self._overlay
-        out = overlay.settle(overlay.setup.overdue(now), now)
+        out = overlay.settle(overlay.setup.overdue(now), now) if overlay.links.setups() else []
         for relayed in overlay.hosting.overdue(now):
             reply = overlay.setup.reply(relayed.request, overlay.me, None, Refusal.FULL)
             out.append(ReplyRendezvous(relayed.call, reply))
@@ -198,10 +200,9 @@ class Upkeep:
         return out
 
     def _room(self) -> int:
-        """Return how many dials may begin: others find places while this node dials."""
-        config, links = self._overlay.config, self._overlay.links
-        most = max(1, config.setups - config.inbound_pending)
-        return min(config.setups - len(links.setups()), most - links.dials())
+        """Return how many dials may begin."""
+        links = self._overlay.links
+        return min(self._overlay.config.setups - len(links.setups()), self._dials_max - links.dials())
 
     def _mend(self, now: Millis) -> list[Word]:
         """Dial one peer across a weak cut: an own link more than usual, which then stays like any other."""

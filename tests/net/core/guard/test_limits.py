@@ -67,3 +67,16 @@ def test_bytes_are_limited_too() -> None:
     while limits.admit(FrameKind.RECORDS, FRAME_MAX, START):
         passed += 1
     assert passed == ALLOWANCES[FrameKind.RECORDS].byte_burst // FRAME_MAX
+
+
+@given(st.lists(st.tuples(st.integers(-200, 3_000), st.integers(0, FRAME_MAX)), max_size=80))
+@settings(max_examples=60)
+def test_a_frame_is_charged_as_two_buckets_would_be(frames: list[tuple[int, int]]) -> None:
+    limits, now = LinkLimits(), START
+    allowance = ALLOWANCES[FrameKind.PING]
+    count = Bucket(allowance.frames, allowance.frame_burst, START)
+    amount = Bucket(allowance.bytes_second, allowance.byte_burst, START)
+    for wait, size in frames:
+        now = Millis(now + wait)
+        expected = count.charge(1, now) & amount.charge(size, now)
+        assert limits.admit(FrameKind.PING, size, now) is expected
