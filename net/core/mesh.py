@@ -247,14 +247,12 @@ class Mesh:
         peer = known.peer
         assert peer is not None, "a link that is up has a peer"
         known.heard = now
-        match self._parts.guard.admit(peer, kind, len(body), now):
-            case Admission.DROP:
-                return []
-            case Admission.CLOSE:
-                banned: list[Said] = [Persist(BANS_BLOB, self._parts.guard.snapshot())]
-                return self._do([*banned, *self._parts.overlay.end(known, "banned", now)], now)
-            case Admission.PASS:
-                pass
+        admission = self._parts.guard.admit(peer, kind, len(body), now)
+        if admission is Admission.DROP:
+            return []
+        if admission is Admission.CLOSE:
+            banned: list[Said] = [Persist(BANS_BLOB, self._parts.guard.snapshot())]
+            return self._do([*banned, *self._parts.overlay.end(known, "banned", now)], now)
         try:
             said = self._frame(known, peer, kind, body, now)
         except RemoteError as error:

@@ -91,6 +91,8 @@ class Turnover:
         The highest slot goes, whoever holds it: the youngest link would be an honest peer's oftener than not.
         """
         overlay, own = self._overlay, self._overlay.links.own_listed()
+        if len(own) <= overlay.config.own_core:
+            return []
         since = SPARE_EVERY if self._handed_back_at is None else now - self._handed_back_at
         over = since >= HAND_BACK_EVERY // 2 and overlay.slots.surplus(own=len(own), age=age)
         needless = overlay.slots.spare(listed=len(overlay.links.listed()), own=len(own))

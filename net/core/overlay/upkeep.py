@@ -57,6 +57,8 @@ class Upkeep:
         self._contacts: set[PeerId] = set()
         """First contacts met, CONTACTS at most: one that answers nothing else may have any number of names."""
         self._survey_at = Millis(0)
+        self._searched: tuple[int, list[PeerId]] = (-1, [])
+        """The structure of the map that was searched last, and from where: it tells what was found then."""
         self._suspected = False
         self._cut_off = False
         self._turnover = Turnover(overlay, lambda own, now, wanted: self._pool(own, now, wanted=wanted))
@@ -195,8 +197,8 @@ class Upkeep:
                 out += self._fill(slot, pool, now)
         if self._room() > 0:
             out += self._unlisted(own, now)
-        if self._room() > 0:
-            out += self._mend(now)
+        if overlay.healing.wish is not None and self._room() > 0:
+            out += self._mend(overlay.healing.wish, now)
         return out
 
     def _room(self) -> int:
@@ -204,12 +206,9 @@ class Upkeep:
         links = self._overlay.links
         return min(self._overlay.config.setups - len(links.setups()), self._dials_max - links.dials())
 
-    def _mend(self, now: Millis) -> list[Word]:
+    def _mend(self, wish: Wish, now: Millis) -> list[Word]:
         """Dial one peer across a weak cut: an own link more than usual, which then stays like any other."""
         overlay, config = self._overlay, self._overlay.config
-        wish = overlay.healing.wish
-        if wish is None:
-            return []
         own, free = overlay.links.own(), overlay.slots.free(now)
         across = sum(link.peer in wish.peers for link in own)  # those being set up count: failed ones are dialled again
         if across >= wish.goal or not free or len(own) >= overlay.slots.limit(self._age(now)):
@@ -290,13 +289,9 @@ class Upkeep:
     def _unlisted(self, own: Sequence[Link], now: Millis) -> list[Word]:
         """Keep a few links that nobody can read off the map: they show whether the listed ones tell the whole truth."""
         overlay, config = self._overlay, self._overlay.config
-        held = [link for link in overlay.links.of_kind(LinkKind.UNLISTED) if link.outbound]
-        listed = len(overlay.links.listed())
-        if (
-            len(held) >= config.unlisted_own
-            or listed < config.own_core
-            or len(overlay.around.view) < config.unlisted_from
-        ):
+        held = sum(link.outbound for link in overlay.links.of_kind(LinkKind.UNLISTED))
+        few = len(overlay.links.listed()) < config.own_core or len(overlay.around.view) < config.unlisted_from
+        if few or held >= config.unlisted_own:
             return []
         pool = self._pool(own, now, wanted=8)
         for peer in overlay.rng.sample(pool, min(CHOICES_MAX, len(pool))):
@@ -387,7 +382,9 @@ class Upkeep:
             return self._cut_off
         self._survey_at = Millis(now + SURVEY_EVERY + SURVEY_PER_PEER * len(view))
         near = [self._overlay.me, *(link.peer for link in self._overlay.links.listed() if link.peer is not None)]
-        linked, missed = view.out_of_reach(near)
-        before, self._suspected = self._suspected, missed * CUT_OFF_DIVISOR >= max(linked, 1)
+        before, to_search = self._suspected, (view.structure_version, near)
+        if to_search != self._searched:
+            linked, missed = view.out_of_reach(near)
+            self._searched, self._suspected = to_search, missed * CUT_OFF_DIVISOR >= max(linked, 1)
         self._cut_off = before and self._suspected  # once may be a joiner that has heard half of the news
         return self._cut_off
