@@ -3,7 +3,8 @@
 `python -m bench.gossip_flow [--peers N] [--seed S] [--session MINUTES] [--names-every MS] [--pull-after MS]` makes a
 settled network, lets its peers come and go ten times as fast as they do in earnest (so that 250 sign four
 records a second together), and counts for two virtual minutes after two. The reference is the run's own
-least: each signed record once to each peer. The last two options try other constants of `net.core.map`.
+least: each signed record once to each peer. With `--session 0` nobody comes or goes: what a network costs in which
+nothing happens. The last two options try other constants of `net.core.map`.
 """
 
 import argparse
@@ -48,10 +49,11 @@ def main() -> int:
     _spread.NAMES_EVERY, _pulls.PULL_AFTER = Millis(options.names_every), Millis(options.pull_after)
     gc.disable()
     world = settled.begin(options.peers, options.seed)
-    population = Population(world, session=options.session * 60_000)
+    population = Population(world, session=options.session * 60_000) if options.session else None
     world.run_for(WARM_UP)
     meter, before, begun = Meter(world.nodes), frames(world), process_time()
-    population.meter = meter
+    if population is not None:
+        population.meter = meter
     maps = []
     for _ in range(POINTS):
         world.run_for(MEASURED // POINTS)

@@ -81,7 +81,9 @@ class Interpreter:
     def _to_peer(self, word: ToPeer, out: list[Effect]) -> None:
         link = self._parts.overlay.links.up(word.peer)
         if link is not None:
-            out.append(self._count(Send(link.number, encode_frame(word.kind, word.body), word.priority)))
+            frame = encode_frame(word.kind, word.body)
+            self._traffic.sent(frame)
+            out.append(Send(link.number, frame, word.priority))
 
     def _word(self, word: Said, now: Millis, out: list[Effect]) -> list[Said]:
         parts = self._parts
@@ -141,15 +143,12 @@ class Interpreter:
             case Failed():
                 raise AssertionError("the overlay settles its failed links itself")
             case Send():
-                out.append(self._count(word))
+                self._traffic.sent(word.frame)
+                out.append(word)
                 return []
             case _:
                 out.append(word)
                 return []
-
-    def _count(self, send: Send) -> Send:
-        self._traffic.sent(send.frame)
-        return send
 
     # --- faults ----------------------------------------------------------------------------------------------------
 

@@ -288,6 +288,8 @@ class SimNode:
         if deadline is None:
             self._wake_at = None
             return
+        if self._wake_at is not None and deadline >= self._wake_at:
+            return  # as after nearly every frame
         moment = Millis(max(deadline, self.world.now + 1))
         if self._wake_at is None or moment < self._wake_at:
             self._wake_at = moment

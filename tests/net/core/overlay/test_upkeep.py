@@ -1,5 +1,7 @@
 """The clockwork of the overlay in small networks: reseed, alarms that forbid it, bans over restarts."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from chain.primitives.errors import Penalty
@@ -8,6 +10,7 @@ from chain.primitives.units import Millis
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import LinkKind, Priority
+from net.core.map.peer_map import PeerMap
 from net.core.overlay.link import Link, Signalled, Stage
 from net.core.wire.signal import Refusal
 from net.sim.node import SimNode
@@ -104,3 +107,23 @@ def test_strangers_that_fall_silent_fill_no_list_of_peers_left_out() -> None:
     assert overlay.links.up(known) is None
     assert len(overlay.links.all_up()) == 1
     assert overlay.slots.avoided(world.now) == [known]
+
+
+@pytest.mark.slow
+def test_the_map_is_searched_for_a_partition_again_once_its_links_have_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = [0]
+    search = PeerMap.out_of_reach
+
+    def out_of_reach(peer_map: PeerMap, peers: Iterable[PeerId]) -> tuple[int, int]:
+        searched[0] += 1
+        return search(peer_map, peers)
+
+    monkeypatch.setattr(PeerMap, "out_of_reach", out_of_reach)
+    world, nodes = network(6)
+    world.run_for(60_000)
+    searched[0] = 0
+    world.run_for(30_000)
+    assert searched[0] == 0
+    nodes[5].crash()
+    world.run_for(60_000)
+    assert searched[0] >= 5
