@@ -252,6 +252,11 @@ class Spread:
             link.useful, link.score = True, 0
         link.lazy_since = None
 
+    def map_came(self, now: Millis) -> None:
+        """Note that a joiner has its map: it finds its place in the tree at once."""
+        if self._tree is not None:
+            self._tree.map_came(now)
+
     def only_tree(self) -> None:
         """Take it that no link has been of use beside the tree for long."""
         for link in self._links.values():

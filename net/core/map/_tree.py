@@ -41,6 +41,10 @@ class Tree:
         soon = Millis(max(now, self._looked + LOOK_AGAIN))
         self._look_at = soon if self._look_at is None else min(self._look_at, soon)
 
+    def map_came(self, now: Millis) -> None:
+        """Note that the whole map is here: look at once."""
+        self._look_at = now
+
     def deadline(self) -> Millis | None:
         """Return when to look again, None before there was a link."""
         return self._look_at

@@ -284,6 +284,7 @@ class Gossip:
 
     def settle(self, now: Millis) -> list[MapEffect]:
         """Take up the links of the records that came in ranges; return those confirmed."""
+        self.spread.map_came(now)
         return self._seen_events(self.map.settle(), now)
 
     # --- contradictions --------------------------------------------------------------------------------------------

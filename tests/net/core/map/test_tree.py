@@ -184,6 +184,23 @@ def test_a_node_without_a_way_looks_again_soon_and_the_root_does_not() -> None:
     assert root.deadline() == HOUR + LOOK_EVERY
 
 
+def test_a_joiner_finds_its_place_as_soon_as_it_has_the_map() -> None:
+    edges = woven(5)
+    at, peer_map = inner(), PeerMap(bytes(8), lambda _: None)
+    spread = Spread(PEERS[at], lambda _: None, Tree(PEERS[at], peer_map))
+    for peer in neighbours_of(edges, at):
+        spread.add(peer, 0, HOUR)
+    assert spread.flush(HOUR) == []
+    for other in range(COUNT):
+        peer_map.apply(record(identity(other + 1), links_of(edges, other)), START)
+    spread.map_came(Millis(HOUR + 1))
+    assert spread.deadline() == HOUR + 1
+    assert [turn for _, turn in turns(spread.flush(Millis(HOUR + 1)))] == [Turn.TREE]
+    assert set(spread.eager()) == set(neighbours_of(edges, at)), "what is new stays of use until it repeats"
+    spread.only_tree()
+    assert len(spread.eager()) == 1
+
+
 def test_another_root_moves_the_node_to_another_parent() -> None:
     spread, parent, _ = linked(inner())
     for hour in range(1, 24):
