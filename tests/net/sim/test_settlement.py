@@ -60,6 +60,19 @@ def test_a_settled_world_is_whole_and_signs_once() -> None:
     assert not any(text.endswith(("banned", "annoying", "silent")) for node in world.nodes for _, text in node.log)
 
 
+def test_records_cross_a_settled_network_about_once() -> None:
+    world = settled.begin(60, 2)
+    world.run_for(20_000)
+    Population(world, session=20 * 60_000)
+    told = {node.index: node.mesh.statistics().gossip for node in world.nodes}
+    world.run_for(120_000)
+    stayed = [(told[node.index], node.mesh.statistics().gossip) for node in world.nodes[:60] if node.running]
+    applied = sum(now.applied - then.applied for then, now in stayed)
+    repeated = sum(now.repeated - then.repeated for then, now in stayed)
+    assert applied > 1_000
+    assert repeated < applied * 0.15, "more than a fifth where links found the tree by themselves; half at 250 peers"
+
+
 def test_equal_seeds_settle_alike() -> None:
     worlds = [settled.begin(20, 4) for _ in range(2)]
     for world in worlds:
