@@ -64,16 +64,18 @@ def candidates(view: MapView, situation: Situation, *, wanted: int, unwanted: Ca
     if situation.hard or situation.punchable:
         meets = Flags.PUBLIC if situation.hard else _REACHABLE
         fits &= (table.flags & int(meets)) != 0
-    taken = {situation.me, *situation.taken}
-    pool = [peer for peer in _chosen(table, fits) if peer not in taken and not unwanted(peer)]
+    taken, full = {situation.me, *situation.taken}, set(situation.full_domains)
     shared = _overlaps(view, situation)
     close = {peer for peer, count in shared.items() if count > OVERLAP_MAX}
-    near = [peer for peer in pool if peer not in close]
-    full = set(situation.full_domains)
-    spread = [peer for peer in near if peer not in full]
     old = table.first_seen <= situation.now - situation.min_age
-    aged = set(_chosen(table, fits & old))
-    for step in ([peer for peer in spread if peer in aged], spread, near):
+    out = taken | close | full
+    aged = [peer for peer in _chosen(table, fits & old) if peer not in out and not unwanted(peer)]
+    if len(aged) >= wanted:  # nearly always, and the map may be large
+        return aged
+    pool = [peer for peer in _chosen(table, fits) if peer not in taken and not unwanted(peer)]
+    near = [peer for peer in pool if peer not in close]
+    spread = [peer for peer in near if peer not in full]
+    for step in (spread, near):
         if len(step) >= wanted:
             return step
     half = _lower_half(pool, shared)
