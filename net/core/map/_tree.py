@@ -21,7 +21,7 @@ ROOT_EVERY = Millis(3_600_000)
 """How long one root serves: nobody stays at the root, or near it, for longer."""
 
 LOOK_EVERY = Millis(60_000)
-"""How often a node looks whether another neighbour is nearer: 1 µs a peer on the map."""
+"""How often a node looks whether another neighbour is nearer: 0.2 µs a peer on the map."""
 
 LOOK_AGAIN = Millis(5_000)
 """Least time between two looks: when links came or went, and while a node waits for its map to show a way."""
