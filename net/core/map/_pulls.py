@@ -11,7 +11,7 @@ from net.core.wire.gossip import RecordName, name_prefix, name_seq, newer
 
 PULL_AFTER = Millis(4_000)
 """How long a named record may still come by an eager link: eight flushes. What was asked for too early comes twice:
-1.52 times the least bytes of records were received, 1.81 times at 2 s (`bench.gossip_flow`)."""
+1.52 times the least bytes of records were received, 1.81 times at 2 s, before records followed the map."""
 
 PULL_AGAIN = Millis(3_000)
 """How long an asked neighbour may take before the next announcer is asked. No finding against it: see `_owed`."""

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
+def _heads(rows: Rows, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
+    """Return the first eight bytes of these rows' ids as big-endian numbers."""
+    return rows.ids.reshape(-1, 32)[chosen, :8].copy().view(">u8")[:, 0].astype(np.uint64)
+
+
 def _order(rows: Rows) -> npt.NDArray[np.int64]:
     """Return the live rows in ascending order of their ids."""
     alive = np.flatnonzero(rows.flags[: rows.used] & ALIVE)
@@ -49,7 +54,7 @@ def table(rows: Rows, edges: Edges) -> MapTable:
 def ids_after(rows: Rows, after: PeerId | None, limit: int) -> list[PeerId]:
     """Return the first `limit` live ids above `after`: O(n) on 8 bytes each, where the whole table sorts all."""
     alive = np.flatnonzero(rows.flags[: rows.used] & ALIVE)
-    heads = rows.ids.reshape(-1, 32)[alive, :8].copy().view(">u8")[:, 0].astype(np.uint64)
+    heads = _heads(rows, alive)
     if after is not None:
         rest = heads >= np.uint64(int.from_bytes(after[:8], "big"))
         alive, heads = alive[rest], heads[rest]
@@ -103,5 +108,4 @@ def nearest(rows: Rows, head: int, among: npt.NDArray[np.bool_]) -> int:
     chosen = np.flatnonzero(among)
     if not len(chosen):
         return -1
-    heads = rows.ids.reshape(-1, 32)[chosen, :8].copy().view(">u8")[:, 0].astype(np.uint64)
-    return int(chosen[np.argmin(heads ^ np.uint64(head))])
+    return int(chosen[np.argmin(_heads(rows, chosen) ^ np.uint64(head))])
