@@ -23,11 +23,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from chain.primitives.hashing import blake2b_256
+from chain.primitives.hashing import blake2b_128, blake2b_256
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 from net.core.identity.proof import epoch_of
+from net.core.map._fingerprints import Fingerprints
 from net.core.map.peer_map import PeerMap
+from net.core.map.view import peers_of
 from net.core.wire.record import Direction, Flags, Link, Record
 
 NOW = Millis(1_800_000_000_000)
@@ -160,14 +162,30 @@ def loaded(peers: int, path: str) -> dict[str, float]:
     peer_map.adjacency()
     del sample
     adjacency = time.process_time() - begun
+    after_views = resident()
+    sums, keyed = compared(peer_map)
     return {
         "resident": (after - before) / peers,
-        "after_views": (resident() - before) / peers,
+        "after_views": (after_views - before) / peers,
         "load_s": spent,
         "lookup_us": lookup * 1e6,
         "adjacency_s": adjacency,
         "hops_ms": hops * 1e3,
+        "sums_us": sums / peers * 1e6,
+        "keyed_us": keyed / peers * 1e6,
     }
+
+
+def compared(peer_map: PeerMap) -> tuple[float, float]:
+    """Return the seconds of CPU to make the sums of one comparison, and to hash as much with keyed BLAKE2b."""
+    begun = time.process_time()
+    Fingerprints(peer_map, bytes(16))
+    made = time.process_time()
+    ids, seqs = peer_map.names()
+    total = 0
+    for peer, seq in zip(peers_of(ids), seqs.tolist(), strict=True):
+        total += int.from_bytes(blake2b_128(peer + seq.to_bytes(8, "big"), key=bytes(16)), "big")
+    return made - begun, time.process_time() - made
 
 
 def regrown(peers: int, path: str) -> dict[str, float]:
@@ -251,6 +269,9 @@ def main() -> int:
         print(f"  look up a degree by id                 {figures['lookup_us']:8.2f} µs")
         print(f"  find the parent in the tree            {figures['hops_ms']:8.2f} ms CPU")
         print(f"  adjacency matrix                       {figures['adjacency_s']:8.2f} s CPU")
+        sums, keyed = figures["sums_us"], figures["keyed_us"]
+        print(f"  the sums of a comparison, a peer       {sums:8.2f} µs")
+        print(f"  the same by keyed BLAKE2b, one by one  {keyed:8.2f} µs, {keyed / sums:.1f} times as much")
         worst = max(worst, figures["resident"], figures["in_use"])
     return 0 if worst <= LIMIT else 1
 

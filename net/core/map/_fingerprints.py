@@ -1,47 +1,62 @@
 """Salted fingerprints of ranges of the map: what reconciliation compares (DESIGN section 3.2)."""
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from itertools import accumulate
 
-from chain.primitives.peer import PeerId
+import numpy as np
+
+from chain.primitives.peer import PREFIX_BYTES, PeerId
+from chain.primitives.siphash import siphash13
 from chain.primitives.units import Millis
-from net.core.map.peer_map import PeerMap, item_fingerprint
-from net.core.wire.reconcile import HEAD_MAX, Range, Summary
+from net.core.map.peer_map import PeerMap
+from net.core.wire.reconcile import HEAD_MAX, Item, Range, Summary
 
 SPLIT_INTO = 16
 """Parts of a range that differs and is too large to list: fewer bytes in all than halving, a quarter of the rounds."""
 
-_MASK = (1 << 128) - 1
-
 
 class Fingerprints:
-    """Prefix sums over the map at one moment: any range in two look-ups. 1.5 µs a peer to make; transient."""
+    """Prefix sums over the map at one moment: any range in two look-ups. 0.25 µs a peer to make; transient."""
 
     def __init__(self, peer_map: PeerMap, salt: bytes) -> None:
-        """`salt` is the session's, 16 bytes."""
-        table = peer_map.table()
+        """`salt` is the session's, SALT_BYTES: it keys the SipHash-1-3 of (id, seq) that are added modulo 2^64."""
         self.salt = salt
-        self.peers: list[PeerId] = table.peers()
-        self.seqs: list[Millis] = [Millis(seq) for seq in table.seq.tolist()]
-        self._heads = [head_of(peer) for peer in self.peers]
-        summands = (item_fingerprint(peer, seq, salt) for peer, seq in zip(self.peers, self.seqs, strict=True))
-        self._sums = list(accumulate(summands, initial=0))
+        self._ids, self._seqs = peer_map.names()
+        words = np.empty((len(self._ids), 5), dtype=np.uint64)
+        words[:, :4] = self._ids.view("<u8")
+        words[:, 4] = self._seqs
+        self._heads = self._ids.view(">u8")[:, 0].astype(np.uint64)
+        self._sums = np.zeros(len(words) + 1, dtype=np.uint64)
+        np.cumsum(siphash13(salt, words), out=self._sums[1:])
+
+    def __len__(self) -> int:
+        """Return how many peers there were."""
+        return len(self._ids)
+
+    def peer(self, position: int) -> PeerId:
+        """Return the id at a position."""
+        return PeerId(self._ids[position].tobytes())
+
+    def items(self, span: range) -> tuple[Item, ...]:
+        """Return the names of the records at these positions."""
+        seqs = self._seqs[span.start : span.stop].tolist()
+        return tuple(Item(self.peer(at)[:PREFIX_BYTES], Millis(seq)) for at, seq in zip(span, seqs, strict=True))
 
     def span(self, part: Range) -> range:
         """Return the positions of the peers in a range."""
-        return range(bisect_left(self._heads, part.low), bisect_right(self._heads, part.last))
+        low, last = np.uint64(part.low), np.uint64(part.last)
+        return range(int(self._heads.searchsorted(low)), int(self._heads.searchsorted(last, side="right")))
 
     def summary(self, part: Range) -> Summary:
         """Return count and fingerprint of a range."""
         span = self.span(part)
-        return Summary(part, len(span), (self._sums[span.stop] - self._sums[span.start]) & _MASK)
+        fingerprint = (int(self._sums[span.stop]) - int(self._sums[span.start])) % (1 << 64)
+        return Summary(part, len(span), fingerprint)
 
     def split(self, part: Range) -> list[Summary]:
         """Return SPLIT_INTO summaries of parts of a range, with about as many of our peers in each."""
         span = self.span(part)
         size = -(-max(len(span), 1) // SPLIT_INTO)
-        borders = sorted({self._heads[at] for at in span[size::size]} - {part.low})
+        borders = sorted({int(self._heads[at]) for at in span[size::size]} - {part.low})
         lows = [part.low, *borders]
         lasts = [*(border - 1 for border in borders), part.last]
         return [self.summary(Range(low, last)) for low, last in zip(lows, lasts, strict=True)]

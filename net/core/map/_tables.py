@@ -22,12 +22,19 @@ def _heads(rows: Rows, chosen: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64]:
 def _order(rows: Rows) -> npt.NDArray[np.int64]:
     """Return the live rows in ascending order of their ids."""
     alive = np.flatnonzero(rows.flags[: rows.used] & ALIVE)
-    heads = rows.ids.reshape(-1, 32)[alive].copy().view(">u8").reshape(-1, 4).astype(np.uint64)
-    order = np.argsort(heads[:, 0])
-    first = heads[order, 0]
+    heads = _heads(rows, alive)
+    order = np.argsort(heads)
+    first = heads[order]
     if (first[1:] == first[:-1]).any():  # two ids that begin alike were ground: nearly never worth four sorts
-        order = np.lexsort((heads[:, 3], heads[:, 2], heads[:, 1], heads[:, 0]))
+        words = rows.ids.reshape(-1, 32)[alive].view(">u8")
+        order = np.lexsort((words[:, 3], words[:, 2], words[:, 1], words[:, 0]))
     return alive[order]
+
+
+def names(rows: Rows) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the live ids, shape (n, 32), in ascending order, and the signing times of their records."""
+    order = _order(rows)
+    return rows.ids.reshape(-1, 32)[order], rows.times(rows.seq_high, rows.seq_low)[order]
 
 
 def table(rows: Rows, edges: Edges) -> MapTable:

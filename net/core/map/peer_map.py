@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Set
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from chain.primitives.hashing import blake2b_128
 from chain.primitives.peer import PREFIX_BYTES, PeerId
@@ -22,7 +23,7 @@ from net.core.map._rows import ALIVE, AMBIGUOUS, MISSING, RECORD_FLAGS, TOMB, UN
 from net.core.map._settling import settle
 from net.core.map._waiting import Waiting
 from net.core.map.refusal import Applied, Refusal, refused
-from net.core.map.view import MapLink, MapTable, PeerFacts
+from net.core.map.view import MapLink, MapTable, PeerFacts, peers_of
 from net.core.wire.record import Direction, Flags, Record
 
 if TYPE_CHECKING:
@@ -387,7 +388,11 @@ class PeerMap:
 
     def ids(self) -> list[PeerId]:
         """Return all peers in ascending order."""
-        return self.table().peers()
+        return peers_of(self.names()[0])
+
+    def names(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Return all peers in ascending order, shape (n, 32), and the signing times of their records."""
+        return _tables.names(self._rows)
 
     def ids_after(self, after: PeerId | None, limit: int) -> list[PeerId]:
         """Return up to `limit` (at least 1) peers in ascending order, those above `after`."""
@@ -427,6 +432,6 @@ class PeerMap:
         return _tables.adjacency(self._rows, self._edges)
 
 
-def item_fingerprint(peer: PeerId, seq: Millis, salt: bytes = b"") -> int:
-    """Return the 128-bit summand of (id, seq) in a fingerprint; salted where an attacker would profit from a clash."""
-    return int.from_bytes(blake2b_128(peer + seq.to_bytes(8, "big"), key=salt), "big")
+def item_fingerprint(peer: PeerId, seq: Millis) -> int:
+    """Return the 128-bit summand of (id, seq) in the map's fingerprint."""
+    return int.from_bytes(blake2b_128(peer + seq.to_bytes(8, "big")), "big")

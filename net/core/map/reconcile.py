@@ -22,6 +22,7 @@ from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want, record_name
 from net.core.wire.reconcile import (
+    SALT_BYTES,
     WHOLE,
     Busy,
     Compare,
@@ -82,7 +83,7 @@ MISMATCH_FOR = Millis(20_000)
 
 GAP = Millis(60_000)
 """Least time between two comparisons this node begins, plus GAP for every GAP_PEERS peers on the map: with thousands
-of peers some record is always on its way, fingerprints never agree, and comparing costs 1.5 µs a peer."""
+of peers some record is always on its way, fingerprints never agree, and a comparison tells 10 kB at 2,500."""
 
 GAP_PEERS = 500
 
@@ -295,7 +296,7 @@ class Reconciler:
         for at in span:
             if session.spared + len(spare) >= MENDED_MAX:
                 break
-            origin = session.sums.peers[at]
+            origin = session.sums.peer(at)
             seq = self._map.seq(origin)
             if seq is not None and theirs.get(origin[:PREFIX_BYTES], -1) < seq:
                 raw = self._gossip.answers.true_record(origin)
@@ -323,9 +324,9 @@ class Reconciler:
             or any(one.peer == peer for one in self._comparisons.values())
         ):
             return []
-        sums = Fingerprints(self._map, self._entropy(16))
+        sums = Fingerprints(self._map, self._entropy(SALT_BYTES))
         waiting = [sums.summary(part) for part in merged(parts)]
-        session = _Comparison(peer, sums, parts, waiting, now, unlisted=len(sums.peers), heard_at=now)
+        session = _Comparison(peer, sums, parts, waiting, now, unlisted=len(sums), heard_at=now)
         self._session += 1
         self._compared += 1
         self._comparisons[self._session] = session

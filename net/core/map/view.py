@@ -84,8 +84,13 @@ class MapTable:
 
     def peers(self) -> list[PeerId]:
         """Return all ids, in order."""
-        raw = self.ids.tobytes()
-        return [PeerId(raw[at : at + 32]) for at in range(0, len(raw), 32)]
+        return peers_of(self.ids)
+
+
+def peers_of(ids: npt.NDArray[np.uint8]) -> list[PeerId]:
+    """Return the rows of an array of shape (n, 32) as ids."""
+    raw = ids.tobytes()
+    return [PeerId(raw[at : at + 32]) for at in range(0, len(raw), 32)]
 
 
 class MapView(Protocol):

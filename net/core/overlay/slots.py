@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from chain.primitives.peer import PeerId
+from chain.primitives.peer import PEER_ID_BYTES, PeerId
+from chain.primitives.siphash import KEY_BYTES, siphash13
 from chain.primitives.units import Millis
 from net.core.config import MeshConfig
-from net.core.overlay.ranks import KEY_BYTES, ranks
 from net.core.wire.signal import Refusal
 
 BEST = 32
@@ -89,7 +89,8 @@ class Slots:
         """Return the `count` peers with the smallest keyed hashes for this slot, the smallest first."""
         if not peers:
             return []
-        hashed = ranks(self._secrets[slot], peers)
+        words = np.frombuffer(b"".join(peers), dtype="<u8").reshape(-1, PEER_ID_BYTES // 8)
+        hashed = siphash13(self._secrets[slot], words)
         found = np.argpartition(hashed, min(count, len(peers)) - 1)[:count]
         return [peers[at] for at in found[np.argsort(hashed[found])].tolist()]
 

@@ -27,7 +27,11 @@ ITEMS_MAX = 256
 BODY_MAX = FRAME_MAX - 1
 """Longest body of a frame."""
 
+SALT_BYTES = 16
+"""Length of what keys the sums of one session."""
+
 _ITEM_BYTES = PREFIX_BYTES + 6
+_SUM_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Summary:
     count: int
     """Records held in it."""
     fingerprint: int
-    """Sum modulo 2^128 of the salted digests of all (id, seq) in it."""
+    """Sum modulo 2^64 of the SipHash-1-3 of all (id, seq) in it, keyed by the session's salt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +73,7 @@ class Compare:
 
     session: int
     salt: bytes
-    """16 bytes, new for each session: who does not know it cannot make records that cancel out in a sum."""
+    """SALT_BYTES, new for each session: who does not know it cannot make records that cancel out in a sum."""
     summaries: tuple[Summary, ...]
 
 
@@ -143,7 +147,7 @@ def decode_range_ask(body: bytes) -> RangeAsk:
     match _kinded(unpack(body, max_bytes=BODY_MAX, max_items=COMPARE_MAX)):
         case [0, int(session), int(low), int(last)]:
             return Fetch(_session(session), _range(low, last))
-        case [1, int(session), bytes(salt), [_, *_] as summaries] if len(salt) == 16:
+        case [1, int(session), bytes(salt), [_, *_] as summaries] if len(salt) == SALT_BYTES:
             return Compare(_session(session), salt, tuple(_summary(item) for item in summaries))
         case _:
             raise Malformed("not a question about ranges")
@@ -201,14 +205,14 @@ def _range(low: int, last: int) -> Range:
 
 
 def _summary_fields(summary: Summary) -> list[object]:
-    fingerprint = summary.fingerprint.to_bytes(16, "big")
+    fingerprint = summary.fingerprint.to_bytes(_SUM_BYTES, "big")
     return [summary.range.low, summary.range.last, summary.count, fingerprint]
 
 
 def _summary(item: object) -> Summary:
     match item:
         case [int(low), int(last), int(count), bytes(fingerprint)] if (
-            len(fingerprint) == 16 and 0 <= count < 1 << 32 and not isinstance(count, bool)
+            len(fingerprint) == _SUM_BYTES and 0 <= count < 1 << 32 and not isinstance(count, bool)
         ):
             return Summary(_range(low, last), count, int.from_bytes(fingerprint, "big"))
         case _:

@@ -27,7 +27,7 @@ from net.core.wire.reconcile import (
 
 RANGES = st.tuples(st.integers(0, HEAD_MAX), st.integers(0, HEAD_MAX)).map(lambda ends: Range(min(ends), max(ends)))
 SESSIONS = st.integers(0, (1 << 32) - 1)
-SUMMARIES = st.builds(Summary, RANGES, st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 128) - 1))
+SUMMARIES = st.builds(Summary, RANGES, st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 64) - 1))
 
 
 @st.composite
@@ -101,9 +101,9 @@ def test_damaged_answers(answer: Records | Busy | Differences, data: st.DataObje
         [0, -1, 0, 4],
         [0, True, 0, 4],
         [0, 1, 0, HEAD_MAX + 1],
-        [1, 1, bytes(15), [[0, 1, 1, bytes(16)]]],
+        [1, 1, bytes(15), [[0, 1, 1, bytes(8)]]],
         [1, 1, bytes(16), []],
-        [1, 1, bytes(16), [[0, 1, 1, bytes(15)]]],
+        [1, 1, bytes(16), [[0, 1, 1, bytes(7)]]],
         [2],
     ],
 )
