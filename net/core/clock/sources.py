@@ -1,4 +1,4 @@
-"""Whose time is asked beyond the neighbours: 64 ids drawn by private hash, so that no liar can sit around a node.
+"""Whose time is asked beyond the neighbours: 64 ids drawn by a private SipHash, so that no liar can sit around a node.
 
 They are asked in turns. A question costs its relays little: one route, no receipts, and silence means nothing but that
 the id is asked again in its turn. Then, however, the question goes the sure way, over two routes with receipts: who
@@ -6,10 +6,11 @@ drops questions to choose which ids are heard delays an answer by one turn, and 
 """
 
 from dataclasses import dataclass
-from hashlib import blake2b
-from heapq import nsmallest
+
+import numpy as np
 
 from chain.primitives.peer import PeerId
+from chain.primitives.siphash import siphash13
 from chain.primitives.units import Millis
 from net.core.clock.mesh_clock import TRIP_MAX
 from net.core.map.view import MapView
@@ -43,6 +44,7 @@ class Sources:
     """Whom to ask next, and what was asked. Mutable: changed by its own methods alone."""
 
     def __init__(self, secret: bytes, view: MapView, me: PeerId) -> None:
+        """`secret` is `siphash.KEY_BYTES` of entropy, by which ids are ranked."""
         self._secret = secret
         self._view = view
         self._me = me
@@ -83,13 +85,13 @@ class Sources:
 
     def _draw(self, now: Millis) -> None:
         self._draw_at = Millis(now + DRAW_EVERY)
-        drawn = nsmallest(SOURCES, (peer for peer in self._view.ids() if peer != self._me), key=self._rank)
+        ids = self._view.names()[0]
+        ranks = siphash13(self._secret, ids.view("<u8"))
+        best = np.argsort(ranks, kind="stable")[: SOURCES + 1].tolist()
+        drawn = [peer for at in best if (peer := PeerId(ids[at].tobytes())) != self._me][:SOURCES]
         kept = set(self._turns).intersection(drawn)
         self._turns = [peer for peer in self._turns if peer in kept] + [peer for peer in drawn if peer not in kept]
         self._silent &= kept
-
-    def _rank(self, peer: PeerId) -> bytes:
-        return blake2b(peer, key=self._secret, digest_size=16).digest()
 
     def answered(self, attempt: bytes, peer: PeerId, now: Millis) -> Millis | None:
         """Return when this peer was asked under this name; forgets the question.

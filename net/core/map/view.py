@@ -120,6 +120,9 @@ class MapView(Protocol):
     def ids(self) -> list[PeerId]:
         """Return all peers in ascending order: O(n log n)."""
 
+    def names(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        """Return all peers in the order of `ids`, shape (n, 32), and the signing times of their records."""
+
     def facts(self, peer: PeerId) -> PeerFacts | None:
         """Return what is known of a peer, None if it is not on the map."""
 

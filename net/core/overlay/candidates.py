@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from chain.primitives.peer import PEER_ID_BYTES, PeerId
+from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.map.view import MapTable, MapView
+from net.core.map.view import MapTable, MapView, peers_of
 from net.core.wire.record import Flags
 
 OVERLAP_MAX = 1
@@ -83,8 +83,7 @@ def candidates(view: MapView, situation: Situation, *, wanted: int, unwanted: Ca
 
 
 def _chosen(table: MapTable, which: npt.NDArray[np.bool_]) -> list[PeerId]:
-    raw = table.ids[which].tobytes()
-    return [PeerId(raw[at : at + PEER_ID_BYTES]) for at in range(0, len(raw), PEER_ID_BYTES)]
+    return peers_of(table.ids[which])
 
 
 def _overlaps(view: MapView, situation: Situation) -> Counter[PeerId]:

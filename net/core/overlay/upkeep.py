@@ -53,6 +53,8 @@ class Upkeep:
         """Dials at once: others find places while this node dials."""
         self._beat_at: Millis | None = None
         self._seen_version = -1
+        self._looking = True
+        """Whether the last look left something to be found: else changes of the map need none before the next beat."""
         self._next_call = 1
         self._contacts: set[PeerId] = set()
         """First contacts met, CONTACTS at most: one that answers nothing else may have any number of names."""
@@ -99,7 +101,7 @@ class Upkeep:
     def map_changed(self, now: Millis) -> None:
         """Let open slots look at the map soon."""
         overlay = self._overlay
-        if overlay.around.view.version != self._seen_version and overlay.choose_at is None:
+        if self._looking and overlay.around.view.version != self._seen_version and overlay.choose_at is None:
             overlay.choose_at = Millis(now + CHOOSE_AFTER)
 
     def mend(self, peers: frozenset[PeerId], links: int, until: Millis) -> None:
@@ -185,10 +187,12 @@ class Upkeep:
     def _choose(self, now: Millis) -> list[Word]:
         """Dial for open slots, as many as set-ups and moves allow."""
         overlay, room = self._overlay, self._room()
+        self._looking = True
         if room <= 0:
             return []
         own = overlay.links.own()
         wanted = overlay.slots.wanted(listed=len(overlay.links.bound()), own=len(own), age=self._age(now))
+        self._looking = wanted > 0 or overlay.healing.wish is not None or self._lacks_unlisted()
         out: list[Word] = []
         free = overlay.slots.free(now)[: min(wanted, room)] if wanted else []
         if free:
@@ -288,16 +292,19 @@ class Upkeep:
 
     def _unlisted(self, own: Sequence[Link], now: Millis) -> list[Word]:
         """Keep a few links that nobody can read off the map: they show whether the listed ones tell the whole truth."""
-        overlay, config = self._overlay, self._overlay.config
-        held = sum(link.outbound for link in overlay.links.of_kind(LinkKind.UNLISTED))
-        few = len(overlay.links.listed()) < config.own_core or len(overlay.around.view) < config.unlisted_from
-        if few or held >= config.unlisted_own:
+        overlay = self._overlay
+        if not self._lacks_unlisted():
             return []
         pool = self._pool(own, now, wanted=8)
         for peer in overlay.rng.sample(pool, min(CHOICES_MAX, len(pool))):
             if overlay.links.up(peer) is None and overlay.around.has_route(peer, now):
                 return overlay.setup.dial(peer, LinkKind.UNLISTED, None, now)
         return []
+
+    def _lacks_unlisted(self) -> bool:
+        overlay, config = self._overlay, self._overlay.config
+        few = len(overlay.links.listed()) < config.own_core or len(overlay.around.view) < config.unlisted_from
+        return not few and sum(link.outbound for link in overlay.links.of_kind(LinkKind.UNLISTED)) < config.unlisted_own
 
     def _exhausted(self) -> list[Word]:
         exhausted = self._overlay.slots.exhausted()

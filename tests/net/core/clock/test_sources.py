@@ -2,7 +2,11 @@
 
 from random import Random
 
+import numpy as np
+import numpy.typing as npt
+
 from chain.primitives.peer import PeerId
+from chain.primitives.siphash import KEY_BYTES
 from chain.primitives.units import Millis
 from net.core.clock.mesh_clock import TRIP_MAX
 from net.core.clock.sources import ASK_EVERY, DRAW_EVERY, OPEN_MAX, SOURCES, Question, Sources
@@ -18,14 +22,15 @@ class Ids:
     def __init__(self, count: int) -> None:
         self.held = {PeerId((1 + number).to_bytes(32, "big")) for number in range(count)} | {ME}
 
-    def ids(self) -> list[PeerId]:
-        return sorted(self.held)
+    def names(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+        ids = np.frombuffer(b"".join(sorted(self.held)), dtype=np.uint8).reshape(-1, 32)
+        return ids, np.zeros(len(ids), dtype=np.int64)
 
     def __contains__(self, peer: PeerId) -> bool:
         return peer in self.held
 
 
-def make(ids: Ids, secret: bytes = b"secret") -> Sources:
+def make(ids: Ids, secret: bytes = bytes(KEY_BYTES)) -> Sources:
     view: MapView = ids  # type: ignore[assignment]
     sources = Sources(secret, view, ME)
     sources.start(START)

@@ -12,6 +12,7 @@ from net.core.config import MeshConfig
 from net.core.effects import LinkKind, Priority
 from net.core.map.peer_map import PeerMap
 from net.core.overlay.link import Link, Signalled, Stage
+from net.core.overlay.upkeep import CHOOSE_AFTER
 from net.core.wire.signal import Refusal
 from net.sim.node import SimNode
 from net.sim.world import World
@@ -127,3 +128,22 @@ def test_the_map_is_searched_for_a_partition_again_once_its_links_have_changed(m
     nodes[5].crash()
     world.run_for(60_000)
     assert searched[0] >= 5
+
+
+def test_changes_of_the_map_call_for_a_look_only_where_something_is_sought() -> None:
+    world, nodes = network(10)
+    node = next(node for node in nodes if not node.mesh._parts.upkeep._looking)
+    overlay, upkeep = node.mesh._parts.overlay, node.mesh._parts.upkeep
+
+    def look_at() -> Millis | None:
+        """When the node next looks because of news."""
+        overlay.choose_at, upkeep._seen_version = None, -1
+        upkeep.map_changed(world.now)
+        return overlay.choose_at
+
+    assert look_at() is None
+    lost = overlay.links.own_listed()[0]
+    assert lost.peer is not None
+    node.drop_link(lost.peer)
+    world.run_for(1)
+    assert look_at() == world.now + CHOOSE_AFTER
