@@ -71,6 +71,10 @@ CROSSING = Millis(30_000)
 LAZY_AFTER = 3
 """A link that is not the tree's turns lazy when repetitions outweigh news by this many (news count double)."""
 
+REPEATS_SPARED = 256
+"""Repetitions over an eager link that are no waste, beside one for each record that this node has passed on since the
+link came up: a neighbour that has closed a gap passes on at once what others had before."""
+
 
 class _Push(NamedTuple):
     since: Millis
@@ -92,6 +96,10 @@ class _Link:
     """When the first batch came after the link had turned lazy, or the other end was reminded; None while eager."""
     reminded: bool = False
     """Whether the other end was told twice that the link is lazy: turns that cross can leave its ends at odds."""
+    passed_before: int = 0
+    """How many records this node had passed on when the link came up."""
+    repeated: int = 0
+    """What the link has brought again while it was eager, without what was waste."""
     score: int = 0
     news: int = 0
     wasted: int = 0
@@ -120,6 +128,8 @@ class Spread:
         self._raw_of = raw_of
         self._tree = tree
         self._links: dict[PeerId, _Link] = {}
+        self._passed = 0
+        """How many records were offered to the links so far."""
         self._fresh: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
         """Names since the last flush by their prefixes, and by the side that tells them first."""
         self._later: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
@@ -138,7 +148,7 @@ class Spread:
 
     def add(self, peer: PeerId, degree: int, now: Millis) -> list[ToPeer]:
         """Begin to spread over a link to a peer with this many links on the map."""
-        link = self._links[peer] = _Link(int(self._me < peer))
+        link = self._links[peer] = _Link(int(self._me < peer), passed_before=self._passed)
         if self._tree is not None:
             self._tree.links_changed(now)
         if degree < EAGER_ENOUGH or (len(self.eager()) <= EAGER_ENOUGH and self._parent() is None):
@@ -165,6 +175,7 @@ class Spread:
 
     def offer(self, origin: PeerId, seq: Millis, sender: PeerId | None, now: Millis) -> None:
         """Queue an origin's newest record, signed at `seq`, for all links but the sender's."""
+        self._passed += 1
         pushed = False
         name = record_name(origin[:PREFIX_BYTES], seq)
         for peer, link in self._links.items():
@@ -211,13 +222,17 @@ class Spread:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others.
 
         `outdated` are older than a record that all have had for CROSSING. Repetitions over a link that has been lazy
-        for as long remind the other end of it; those that come CROSSING after that are waste.
+        for as long remind the other end of it; those that come CROSSING after that are waste, and so are those over an
+        eager link beyond what an honest neighbour could repeat, for the other end alone makes it eager if it likes.
         """
         link = self._links.get(peer)
         if link is None:
             return []
         if link.eager:
             link.lazy_since = None
+            spared = REPEATS_SPARED + self._passed - link.passed_before
+            link.wasted += max(0, link.repeated + repeats - spared)
+            link.repeated = min(link.repeated + repeats, spared)
         elif link.lazy_since is None:
             link.lazy_since, link.reminded = now, False
         settled = not self.healing and link.lazy_since is not None and now - link.lazy_since >= CROSSING

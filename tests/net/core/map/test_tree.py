@@ -1,8 +1,10 @@
 """The tree read off the map: one for all who hold the same map, and what a node does about it on its links."""
 
+import pytest
+
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.map._spread import EAGER_ENOUGH, LAZY_AFTER, Spread
+from net.core.map._spread import EAGER_ENOUGH, LAZY_AFTER, REPEATS_SPARED, Spread
 from net.core.map._tree import LOOK_AGAIN, LOOK_EVERY, ROOT_EVERY, Tree
 from net.core.map.peer_map import PeerMap
 from net.core.wire.frame import ToPeer
@@ -146,6 +148,19 @@ def test_repetitions_end_what_was_useful_but_not_the_tree() -> None:
     assert parent in spread.eager()
     assert child in spread.eager()
     assert other not in spread.eager()
+
+
+@pytest.mark.parametrize("turn", [Turn.TREE, Turn.EAGER])
+def test_who_makes_a_link_eager_to_repeat_everything_wastes_this_node_s_time(turn: Turn) -> None:
+    spread, _, (honest, villain, *_) = linked(inner())
+    for number in range(3 * REPEATS_SPARED):
+        for peer in (honest, villain):
+            spread.turn(peer, turn)
+        spread.offer(PEERS[number % COUNT], Millis(HOUR + number), None, HOUR)
+        spread.judged(honest, news=0, repeats=1, outdated=0, now=HOUR)
+        spread.judged(villain, news=0, repeats=3, outdated=0, now=HOUR)
+    assert spread.conduct(honest) == (0, 0)
+    assert spread.conduct(villain) == (0, 2 * 3 * REPEATS_SPARED - REPEATS_SPARED)
 
 
 def test_lazy_takes_back_what_the_other_end_asked_for_and_no_more() -> None:
