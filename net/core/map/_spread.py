@@ -128,6 +128,8 @@ class Spread:
         self._raw_of = raw_of
         self._tree = tree
         self._links: dict[PeerId, _Link] = {}
+        self._flows: list[tuple[PeerId, _Link]] | None = None
+        """The eager links, None when they are to be found anew: whatever makes a link eager or lazy says so."""
         self._passed = 0
         """How many records were offered to the links so far."""
         self._fresh: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
@@ -149,6 +151,7 @@ class Spread:
     def add(self, peer: PeerId, degree: int, now: Millis) -> list[ToPeer]:
         """Begin to spread over a link to a peer with this many links on the map."""
         link = self._links[peer] = _Link(int(self._me < peer), passed_before=self._passed)
+        self._flows = None
         if self._tree is not None:
             self._tree.links_changed(now)
         if degree < EAGER_ENOUGH or (len(self.eager()) <= EAGER_ENOUGH and self._parent() is None):
@@ -158,6 +161,7 @@ class Spread:
 
     def remove(self, peer: PeerId, now: Millis) -> None:
         """Forget a link and what waits for it."""
+        self._flows = None
         if self._links.pop(peer, None) is not None and self._tree is not None:
             self._tree.links_changed(now)
 
@@ -171,26 +175,35 @@ class Spread:
 
     def eager(self) -> list[PeerId]:
         """Return the eager links."""
-        return [peer for peer, link in self._links.items() if link.eager]
+        return [peer for peer, _ in self._eager()]
+
+    def _eager(self) -> list[tuple[PeerId, _Link]]:
+        if self._flows is None:
+            self._flows = [(peer, link) for peer, link in self._links.items() if link.eager]
+        return self._flows
 
     def offer(self, origin: PeerId, seq: Millis, sender: PeerId | None, now: Millis) -> None:
         """Queue an origin's newest record, signed at `seq`, for all links but the sender's."""
         self._passed += 1
+        prefix = origin[:PREFIX_BYTES]
+        name = record_name(prefix, seq)
+        entry = _Push(now, origin, name)
+        for peer in (sender, origin):
+            known = None if peer is None else self._links.get(peer)
+            if known is not None and len(known.holds) < HOLDS_MAX:
+                known.holds.add(name)
         pushed = False
-        name = record_name(origin[:PREFIX_BYTES], seq)
-        for peer, link in self._links.items():
+        for peer, link in self._links.items() if self.healing else self._eager():
             if peer in (sender, origin):
-                if len(link.holds) < HOLDS_MAX:
-                    link.holds.add(name)
-            elif link.eager or self.healing:
-                if len(link.holds) < HOLDS_MAX:
-                    link.holds.add(name)
-                push = link.push
-                push.pop(name[:PREFIX_BYTES], None)
-                push[name[:PREFIX_BYTES]] = _Push(now, origin, name)
-                pushed = True
-                if len(push) > PUSH_MAX:
-                    del push[next(iter(push))]
+                continue
+            if len(link.holds) < HOLDS_MAX:
+                link.holds.add(name)
+            push = link.push
+            push.pop(prefix, None)
+            push[prefix] = entry
+            pushed = True
+            if len(push) > PUSH_MAX:
+                del push[next(iter(push))]
         if pushed:
             due = now if self.healing else Millis(now + FLUSH_EVERY)
             self._flush_at = due if self._flush_at is None else min(self._flush_at, due)
@@ -250,6 +263,7 @@ class Spread:
     def _useless(self, link: _Link) -> None:
         link.useful = False
         link.score = 0
+        self._flows = None
 
     def turn(self, peer: PeerId, turn: Turn) -> None:
         """Carry out what a neighbour's WANT asks of the link: LAZY takes back what EAGER and TREE have asked for, but
@@ -257,6 +271,7 @@ class Spread:
         link = self._links.get(peer)
         if link is None or turn is Turn.KEEP:
             return
+        self._flows = None
         if turn is Turn.LAZY:
             self._useless(link)
             link.child = False
@@ -287,6 +302,7 @@ class Spread:
         if parent == before:
             return []
         frames: list[ToPeer] = []
+        self._flows = None
         if before is not None:
             self._links[before].parent = False
             self._useless(self._links[before])
