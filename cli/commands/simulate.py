@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from cli.commands.options import json_option
-from cli.commands.progress_line import clear_line, show_line
+from cli.commands.progress_line import clear_line, elapsing, show_line
 from cli.commands.simulate_stories import add_stories
 from cli.pictures import save_picture
 
@@ -77,7 +77,8 @@ def consensus_command(
         return
     if scenario not in SCENARIOS:
         raise click.UsageError(f"no scenario {scenario}; there are {', '.join(SCENARIOS)}")
-    result = run_scenario(scenario, load_genesis(network).params, seed=seed, size=size)
+    with elapsing(scenario):
+        result = run_scenario(scenario, load_genesis(network).params, seed=seed, size=size)
     click.echo(result.to_json() if as_json else result.table())
     if picture is None:
         return

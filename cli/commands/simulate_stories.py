@@ -46,6 +46,16 @@ class Asked:
     minutes: int | None = None
     """Virtual minutes of churn."""
 
+    @property
+    def size(self) -> int:
+        """How many peers a new world has."""
+        return PEERS if self.peers is None else self.peers
+
+    @property
+    def drawn_by(self) -> int:
+        """The seed of a new world."""
+        return SEED if self.seed is None else self.seed
+
 
 Told = Callable[[Asked, Shown], "tuple[Outcome, World]"]
 """Returns the outcome and the world at its end."""
@@ -60,8 +70,8 @@ def _growth(name: str, loss: float = 0.0, dials: float = 0.0) -> Told:
             world = _loaded(asked.load, asked, shown)
             return go_on(world, scenario=name, join_every=asked.join_every, progress=shown.progress), world
         return grow(
-            asked.peers or PEERS,
-            SEED if asked.seed is None else asked.seed,
+            asked.size,
+            asked.drawn_by,
             join_every=asked.join_every or JOIN_EVERY,
             conditions=Conditions(loss=loss, dial_failures=dials),
             scenario=name,
@@ -74,15 +84,13 @@ def _growth(name: str, loss: float = 0.0, dials: float = 0.0) -> Told:
 def _reach(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
     from net.sim.scenarios.reach import run
 
-    seed, every = SEED if asked.seed is None else asked.seed, asked.join_every or JOIN_EVERY
-    return run(asked.peers or PEERS, seed, join_every=every, progress=shown.progress)
+    return run(asked.size, asked.drawn_by, join_every=asked.join_every or JOIN_EVERY, progress=shown.progress)
 
 
 def _settled(asked: Asked, shown: Shown) -> "tuple[Outcome, World]":
     from net.sim.scenarios.settled import run
 
-    seed = SEED if asked.seed is None else asked.seed
-    return run(asked.peers or PEERS, seed, progress=shown.progress, steps=shown.steps)
+    return run(asked.size, asked.drawn_by, progress=shown.progress, steps=shown.steps)
 
 
 def _begun(asked: Asked, shown: Shown) -> "World":
@@ -90,7 +98,7 @@ def _begun(asked: Asked, shown: Shown) -> "World":
 
     if asked.load is not None:
         return _loaded(asked.load, asked, shown)
-    return begin(asked.peers or PEERS, SEED if asked.seed is None else asked.seed, shown.steps)
+    return begin(asked.size, asked.drawn_by, shown.steps)
 
 
 def _loaded(path: Path, asked: Asked, shown: Shown) -> "World":

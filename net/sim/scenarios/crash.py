@@ -30,7 +30,7 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     outcome = Outcome("crash", len(running), world.seed, since=f"{share:.0%} of them vanished")
     teller = Teller(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
     third, half = (_giants(running, part, world.seed) for part in (share, 1 / 2))
-    for node in rng.sample(running, int(len(running) * share)):
+    for node in rng.sample(running, _gone(len(running), share)):
         node.crash()
     left = [node for node in world.nodes if node.running]
     at_once = shape(left)
@@ -58,7 +58,12 @@ def _giants(nodes: Sequence[SimNode], share: float, seed: int) -> list[float]:
     links = links_matrix(nodes)
     giants = []
     for draw in range(DRAWS):
-        gone = Random(f"crash/{seed}/{share}/{draw}").sample(range(len(nodes)), int(len(nodes) * share))
+        gone = Random(f"crash/{seed}/{share}/{draw}").sample(range(len(nodes)), _gone(len(nodes), share))
         stay = np.setdiff1d(np.arange(len(nodes)), gone)
         giants.append(float(component_sizes(links[stay][:, stay]).max() / len(stay)))
     return giants
+
+
+def _gone(peers: int, share: float) -> int:
+    """Return how many vanish: a share of two peers is one of them."""
+    return max(1, int(peers * share))

@@ -31,6 +31,11 @@ def test_churn_lasts_as_long_as_it_is_told() -> None:
     assert 120 <= told["virtual_seconds"] <= 130
 
 
+@pytest.mark.parametrize(("peers", "left"), [("2", 1), ("3", 2), ("6", 4)])
+def test_somebody_crashes_in_the_smallest_network_too(peers: str, left: int) -> None:
+    assert _told("crash", "--peers", peers)["survivors"] == left
+
+
 def test_no_other_story_has_a_length() -> None:
     result = CliRunner().invoke(simulate_command, ["crash", "--minutes", "2"])
     assert result.exit_code == 2
