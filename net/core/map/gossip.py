@@ -479,9 +479,9 @@ class Gossip:
             self._archive.delete(peer)
         return self._seen_events(events, now)
 
-    def fingerprint(self) -> bytes:
-        """Return the 16 bytes that pings carry: equal for equal maps."""
-        return self.map.fingerprint.to_bytes(16, "big") if self.horizon is None else NO_FINGERPRINT
+    def fingerprint(self, now: Millis) -> bytes:
+        """Return the 16 bytes that pings carry: equal for maps that were equal some 20 s ago."""
+        return self.map.fingerprint_at(now).to_bytes(16, "big") if self.horizon is None else NO_FINGERPRINT
 
     def statistics(self) -> GossipStatistics:
         """Return the counters."""

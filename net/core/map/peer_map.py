@@ -19,6 +19,7 @@ from net.core.identity.proof import epoch_end, epoch_of, epoch_valid
 from net.core.map import _snapshot, _tables
 from net.core.map._edges import CONFIRMED, INBOUND, ROWS_MAX, RTT, Edges
 from net.core.map._linking import FindChanges, Linking, Reread
+from net.core.map._marks import AGEING, GATHERED, MARK_EVERY, SETTLED, Marks
 from net.core.map._rows import ALIVE, AMBIGUOUS, MISSING, RECORD_FLAGS, TOMB, UNCHECKED, UPLINK, Rows
 from net.core.map._settling import settle
 from net.core.map._waiting import Waiting
@@ -81,6 +82,7 @@ class PeerMap:
         self._keeps = keeps
         self._alive = 0
         self._expelled: dict[PeerId, Millis] = {}
+        self._marks = Marks()
         self.version = 0
         self.structure_version = 0
         self.fingerprint = 0
@@ -140,11 +142,13 @@ class PeerMap:
         events: list[MapEvent] = []
         fresh = row < 0 or not rows.flags_view[row] & ALIVE
         earlier: Record | None = None
+        added = self._summand(peer, record.seq)
         if row < 0:
             row = self._add(record, now, events)
         elif rows.flags_view[row] & ALIVE:
-            earlier = self._linking.earlier(row)
-            self.fingerprint -= self._summand(peer, rows.seq(row))
+            earlier, before = self._linking.earlier(row), rows.seq(row)
+            added -= self._summand(peer, before)
+            self._marks.lost(peer, before)
         else:
             self._revive(row, now)
         rows.set_seq(row, record.seq)
@@ -154,7 +158,8 @@ class PeerMap:
         meta = rows.meta_view[row] & AMBIGUOUS | record.uplink
         rows.meta_view[row] = meta if checked else meta | UNCHECKED
         rows.tags_view[3 * row], rows.tags_view[3 * row + 1], rows.tags_view[3 * row + 2] = record.tags
-        self.fingerprint = (self.fingerprint + self._summand(peer, record.seq)) & _FINGERPRINT_MASK
+        self.fingerprint = (self.fingerprint + added) & _FINGERPRINT_MASK
+        self._marks.took(record.seq, added, now)
         if fresh:
             self._linking.welcome(row, peer)
         if settle_later and fresh:
@@ -209,6 +214,10 @@ class PeerMap:
         gone = np.flatnonzero(((flags & TOMB) != 0) & (seqs <= now - TOMBSTONE)).tolist()
         if gone:
             rows.release(gone)
+        soon = Millis(now - RECORD_LIFETIME + GATHERED)
+        ageing = np.flatnonzero(((flags & ALIVE) != 0) & (seqs < soon)).tolist()
+        named = [(rows.peer(row), rows.seq(row)) for row in ageing]
+        self._marks.swept({peer: (seq, self._summand(peer, seq)) for peer, seq in named}, soon)
         return expired, events
 
     def remove(self, peers: Iterable[PeerId], now: Millis) -> list[MapEvent]:
@@ -233,7 +242,9 @@ class PeerMap:
         for row in due:
             self._linking.cut(row, now, events)
             peer = rows.peer(row)
-            self.fingerprint = (self.fingerprint - self._summand(peer, rows.seq(row))) & _FINGERPRINT_MASK
+            seq = rows.seq(row)
+            self.fingerprint = (self.fingerprint - self._summand(peer, seq)) & _FINGERPRINT_MASK
+            self._marks.lost(peer, seq)
             edges.write(row, [])
             rows.flags_view[row] = TOMB
             self._alive -= 1
@@ -292,6 +303,12 @@ class PeerMap:
     def expelled(self, peer: PeerId, now: Millis) -> bool:
         """Tell whether the peer is kept out for equivocation."""
         return self._expelled.get(peer, now) > now
+
+    def fingerprint_at(self, now: Millis, near: int = 0) -> int:
+        """Return the fingerprint as of the mark that pings sent now speak of (`_marks`), or so many marks after it."""
+        mark = now // MARK_EVERY - SETTLED + near
+        oldest = Millis(mark * MARK_EVERY - RECORD_LIFETIME + AGEING)
+        return (self.fingerprint - self._marks.beyond(mark, oldest)) & _FINGERPRINT_MASK
 
     def seq(self, peer: PeerId) -> Millis | None:
         """Return the signing time of the record held, None if none."""

@@ -38,7 +38,7 @@ class Keepalive:
         rng: Random,
         *,
         mesh_time: Callable[[Millis], Millis],
-        fingerprint: Callable[[], bytes],
+        fingerprint: Callable[[Millis], bytes],
     ) -> None:
         self._config = config
         self._rng = rng
@@ -64,7 +64,7 @@ class Keepalive:
             link.ping_at = Millis(now + self._config.ping + BEAT_GRACE)
         else:
             link.ping_at = self._next(now)
-        body = encode_ping(Ping(link.ping_number, self._fingerprint()))
+        body = encode_ping(Ping(link.ping_number, self._fingerprint(self._mesh_time(now))))
         return [ToPeer(link.peer, FrameKind.PING, body, Priority.CONTROL)]
 
     def _next(self, now: Millis) -> Millis:

@@ -73,8 +73,8 @@ class Surroundings:
 
     view: MapView
     mesh_time: Callable[[Millis], Millis]
-    fingerprint: Callable[[], bytes]
-    """Of the map, for pings."""
+    fingerprint: Callable[[Millis], bytes]
+    """Of the map, for pings, at a moment of mesh time."""
     banned: Callable[[PeerId, Millis], bool]
     bans: Callable[[Millis], Iterable[PeerId]]
     """All that `banned` is true of."""

@@ -37,7 +37,7 @@ class Ping:
     number: int
     """Echoed by the pong; 32 bits."""
     fingerprint: bytes
-    """Additive fingerprint of the sender's map, 16 bytes (DESIGN section 3.2)."""
+    """Additive fingerprint of the sender's map as of some 20 s ago, 16 bytes (`net.core.map._marks`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def test_what_is_missing_nearby_is_asked_for_by_name(monkeypatch: pytest.MonkeyP
 def test_a_partial_map_is_neither_compared_nor_served() -> None:
     _, nodes = chain_of(2, hops=2)
     small, other = nodes
-    assert small.gossip.fingerprint() == NO_FINGERPRINT
+    assert small.gossip.fingerprint(START) == NO_FINGERPRINT
     later = Millis(START + 600_000)
     for at in (START, later):
         assert not other.reconciler.heard_fingerprint(small.peer, NO_FINGERPRINT, at)

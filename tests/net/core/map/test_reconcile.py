@@ -105,7 +105,7 @@ def test_both_sides_end_up_with_the_union(left: range, right: range) -> None:
     other.reconciler.link_up(one.peer, START)
     one.reconciler._comparisons.clear()
     size = talk(one, other, one.reconciler.compare(other.peer, START))
-    assert one.gossip.fingerprint() == other.gossip.fingerprint()
+    assert one.map.fingerprint == other.map.fingerprint
     assert set(one.map.ids()) == {identity(number).peer for number in {*left, *right}}
     assert one.reconciler._comparisons == {}
     if left == right:
@@ -118,7 +118,7 @@ def test_few_differences_cost_few_bytes() -> None:
     one.reconciler.link_up(other.peer, START)
     one.reconciler._comparisons.clear()
     size = talk(one, other, one.reconciler.compare(other.peer, START))
-    assert one.gossip.fingerprint() == other.gossip.fingerprint()
+    assert one.map.fingerprint == other.map.fingerprint
     assert size < 6_000  # 400 records are 70 kB
 
 
@@ -282,7 +282,8 @@ def test_lasting_differences_of_fingerprints_begin_a_comparison_now_and_then() -
             one.reconciler._comparisons.clear()
     assert begun[0] == MISMATCH_FOR
     assert all(after - before >= GAP for before, after in pairwise(begun))
-    assert one.reconciler.heard_fingerprint(A, one.gossip.fingerprint(), Millis(START + 10**6)) == []
+    later = Millis(START + 10**6)
+    assert one.reconciler.heard_fingerprint(A, one.gossip.fingerprint(later), later) == []
 
 
 def test_sessions_are_bounded() -> None:
@@ -313,6 +314,28 @@ def test_answers_to_nothing_are_ignored() -> None:
         assert one.reconciler.receive(A, FrameKind.RANGE, encode_range_answer(answer), START) == []
     effects = one.reconciler.receive(A, FrameKind.RANGE, b"junk", START)
     assert [effect.penalty for effect in effects if isinstance(effect, Fault)] == [Penalty.BAN]
+
+
+def test_records_on_their_way_call_for_no_comparison_and_a_lost_one_does() -> None:
+    one, other = filled(0, range(300, 305)), filled(1, range(300, 305))
+    one.reconciler.link_up(other.peer, START)
+    one.reconciler._comparisons.clear()
+    for part in one.reconciler._parts:
+        part.witnesses = {A, B}
+    for second in range(1, 240):
+        now = Millis(START + 1_000 * second)
+        news = record(identity(300 + second % 5), seq=now)
+        other.map.apply(news, now)
+        if second > 4:  # what was signed four seconds ago arrives
+            one.map.apply(record(identity(300 + (second - 4) % 5), seq=now - 4_000), now)
+        lost = second == 120
+        if lost:
+            other.map.apply(record(identity(310), seq=now), now)
+        begun = one.reconciler.heard_fingerprint(other.peer, other.gossip.fingerprint(now), now)
+        assert one.map.fingerprint != other.map.fingerprint
+        if begun:
+            break
+    assert 120 + 20 + MISMATCH_FOR // 1_000 <= second <= 120 + 30 + MISMATCH_FOR // 1_000
 
 
 def test_sums_of_parts_and_wholes() -> None:

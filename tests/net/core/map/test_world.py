@@ -23,7 +23,7 @@ def test_all_maps_become_true_and_stay_so_under_churn() -> None:
     world.run(20_000)
     assert wrong(world) == 0
     assert faults(world) == []
-    assert len({node.gossip.fingerprint() for node in world.nodes.values()}) == 1
+    assert len({node.map.fingerprint for node in world.nodes.values()}) == 1
     world.crash(world.nodes[min(world.nodes)])
     for _ in range(5):
         here = world.nodes[world.rng.choice(sorted(world.nodes))]

@@ -30,7 +30,7 @@ class End:
 
     def __init__(self, pair: "Pair", number: int) -> None:
         self.rng = Random(f"{pair.rng.random()}/{number}")
-        self.keepalive = Keepalive(CONFIG, self.rng, mesh_time=lambda now: now, fingerprint=lambda: bytes(16))
+        self.keepalive = Keepalive(CONFIG, self.rng, mesh_time=lambda now: now, fingerprint=lambda _: bytes(16))
         self.link = Link(
             number=LinkId(number),
             kind=LinkKind.LISTED,
