@@ -15,6 +15,7 @@ from time import process_time
 
 from chain.primitives.units import Millis
 from net.core.map import _pulls, _spread
+from net.core.map._marks import NEAR
 from net.sim.scenarios import settled
 from net.sim.scenarios.churn import SESSION, Population
 from net.sim.traffic import Meter
@@ -37,6 +38,22 @@ def frames(world: World) -> Counter[str]:
     return found
 
 
+def agreement(world: World) -> Counter[str]:
+    """Return how many ends of links there are, at how many the two maps were equal at the mark that pings speak of, and
+    at how many they are equal now."""
+    found: Counter[str] = Counter()
+    maps = {node.peer: node.mesh.parts.peer_map for node in world.nodes if node.running}
+    for node in world.nodes:
+        if node.running:
+            ours, now = maps[node.peer], node.mesh.mesh_time(world.now)
+            told = {ours.fingerprint_at(now, near) for near in NEAR}
+            for theirs in (maps[link.peer] for link in node.mesh.neighbours() if link.peer in maps):
+                found["ends"] += 1
+                found["equal then"] += theirs.fingerprint_at(now) in told
+                found["equal now"] += theirs.fingerprint == ours.fingerprint
+    return found
+
+
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -54,12 +71,13 @@ def main() -> int:
     meter, before = Meter(world.nodes), frames(world)
     if population is not None:
         population.meter = meter
-    maps, spent = [], []
+    maps, spent, agreed = [], [], Counter[str]()
     for _ in range(POINTS):
         begun = process_time()
         world.run_for(MEASURED // POINTS)
         spent.append(process_time() - begun)
         maps.append(quality(world.nodes, [node for node in world.nodes if node.running][::10]))
+        agreed += agreement(world)
     traffic = meter.read()
     print(
         f"{options.peers} peers, sessions of {options.session} minutes, names every {options.names_every} ms, asked for"
@@ -73,6 +91,10 @@ def main() -> int:
     precision = sum(one.mean_precision for one in maps) / POINTS
     recall = sum(one.mean_recall for one in maps) / POINTS
     print(f"  maps: precision {precision:.4f}, recall {recall:.4f}; {traffic.signed:.1f} records an hour and peer")
+    then, now = (100 * agreed[when] / agreed["ends"] for when in ("equal then", "equal now"))
+    print(
+        f"  pings that tell of an equal map: {then:.1f} % as of a mark, {now:.1f} % if they spoke of the map as it is"
+    )
     costs = f"{1e6 * sum(spent) / share:.0f} µs CPU per peer and second, {1e6 * POINTS * min(spent) / share:.0f}"
     print(f"  simulator: {costs} in the cheapest of {POINTS} stretches")
     return 0
