@@ -20,6 +20,7 @@ from net.core.wire.gossip import (
 )
 from net.core.wire.reconcile import (
     HEAD_MAX,
+    SUM_MAX,
     Busy,
     Compare,
     Differences,
@@ -54,7 +55,7 @@ names = st.lists(
 ranges = st.tuples(st.integers(0, HEAD_MAX), st.integers(0, HEAD_MAX)).map(lambda ends: Range(min(ends), max(ends)))
 sessions = st.integers(0, 40)
 summaries = st.lists(
-    st.builds(Summary, ranges, st.integers(0, 9), st.integers(0, (1 << 128) - 1)), min_size=1, max_size=4
+    st.builds(Summary, ranges, st.integers(0, 9), st.integers(0, SUM_MAX)), min_size=1, max_size=4
 ).map(tuple)
 bodies = st.one_of(
     st.tuples(st.sampled_from(sorted(GOSSIP_KINDS | RANGE_KINDS)), st.binary(max_size=200)),

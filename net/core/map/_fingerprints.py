@@ -8,7 +8,7 @@ from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.siphash import siphash13
 from chain.primitives.units import Millis
 from net.core.map.peer_map import PeerMap
-from net.core.wire.reconcile import HEAD_MAX, Item, Range, Summary
+from net.core.wire.reconcile import HEAD_MAX, SUM_MAX, Item, Range, Summary
 
 SPLIT_INTO = 16
 """Parts of a range that differs and is too large to list: fewer bytes in all than halving, a quarter of the rounds."""
@@ -49,7 +49,7 @@ class Fingerprints:
     def summary(self, part: Range) -> Summary:
         """Return count and fingerprint of a range."""
         span = self.span(part)
-        fingerprint = (int(self._sums[span.stop]) - int(self._sums[span.start])) % (1 << 64)
+        fingerprint = (int(self._sums[span.stop]) - int(self._sums[span.start])) & SUM_MAX
         return Summary(part, len(span), fingerprint)
 
     def split(self, part: Range) -> list[Summary]:

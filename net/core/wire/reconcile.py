@@ -33,6 +33,9 @@ SALT_BYTES = 16
 _ITEM_BYTES = PREFIX_BYTES + 6
 _SUM_BYTES = 8
 
+SUM_MAX = (1 << 8 * _SUM_BYTES) - 1
+"""Greatest sum of a range: they are added modulo one more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:

@@ -28,7 +28,7 @@ MESSAGE = direct.Direct(
     hop=direct.ROUTE_HOPS - 1,
     reroute=direct.Reroute(0, ROUTE[1:], bytes(64)),
 )
-SUMMARY = reconcile.Summary(reconcile.Range(0, reconcile.HEAD_MAX), (1 << 32) - 1, (1 << 64) - 1)
+SUMMARY = reconcile.Summary(reconcile.Range(0, reconcile.HEAD_MAX), (1 << 32) - 1, reconcile.SUM_MAX)
 ITEMS = tuple(reconcile.Item(number.to_bytes(12, "big"), Millis(number)) for number in range(reconcile.ITEMS_MAX))
 SALT = bytes(16)
 

@@ -9,6 +9,7 @@ from chain.primitives.errors import Malformed
 from chain.primitives.units import Millis
 from net.core.wire.reconcile import (
     HEAD_MAX,
+    SUM_MAX,
     WHOLE,
     Busy,
     Compare,
@@ -27,7 +28,7 @@ from net.core.wire.reconcile import (
 
 RANGES = st.tuples(st.integers(0, HEAD_MAX), st.integers(0, HEAD_MAX)).map(lambda ends: Range(min(ends), max(ends)))
 SESSIONS = st.integers(0, (1 << 32) - 1)
-SUMMARIES = st.builds(Summary, RANGES, st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 64) - 1))
+SUMMARIES = st.builds(Summary, RANGES, st.integers(0, (1 << 32) - 1), st.integers(0, SUM_MAX))
 
 
 @st.composite
