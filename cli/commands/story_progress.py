@@ -118,6 +118,7 @@ def broken_off(name: str, save: Path, write: Write) -> Iterator[Callable[[], boo
     try:
         yield answer
     except BrokenOff as broken:
+        click.echo(f"so far:\n{broken.so_far.table()}", err=True)
         write(broken.world, save)
         click.echo(f"go on with: mappemonde simulate {name} --load {save} --save {save}", err=True)
         raise KeyboardInterrupt from None

@@ -74,6 +74,25 @@ class Life(Teller):
         self.meter = Meter(world.nodes)
         self.population = Population(world, session=session, meter=self.meter)
 
+    def so_far(self) -> dict[str, float | int | str | None]:
+        """Return what peers have received so far, and how many have come and gone."""
+        return self.received() | super().so_far()
+
+    def received(self) -> dict[str, float | int | str | None]:
+        """Return the numbers of the population and of its traffic."""
+        traffic = self.meter.read()
+        return {
+            "left": self.population.left,
+            "joined": self.population.joined,
+            "records_per_hour": traffic.signed,
+            "records_bytes_s": traffic.records,
+            "least_bytes_s": traffic.bound,
+            "times_least": traffic.times_bound,
+            "keepalive_bytes_s": traffic.keepalive,
+            "other_bytes_s": traffic.direct,
+            "frames_s": traffic.frames,
+        }
+
 
 def run(
     world: World, *, duration: int | None = None, session: int = SESSION, progress: Progress | None = None
@@ -95,22 +114,10 @@ def run(
 
 def _tell(world: World, life: Life) -> Outcome:
     """Tell what of the story is still to come."""
-    numbers = life.outcome.numbers
     for point in range(len(life.outcome.curves.get("recall", ())), POINTS):
         life.pass_until(life.duration * (point + 1) // POINTS, "churn")
         life.judge()
-    traffic = life.meter.read()
-    numbers |= {
-        "left": life.population.left,
-        "joined": life.population.joined,
-        "records_per_hour": traffic.signed,
-        "records_bytes_s": traffic.records,
-        "least_bytes_s": traffic.bound,
-        "times_least": traffic.times_bound,
-        "keepalive_bytes_s": traffic.keepalive,
-        "other_bytes_s": traffic.direct,
-        "frames_s": traffic.frames,
-    }
+    life.outcome.numbers |= life.received()
     life.shape()
     life.message(_longest_lived(world), TOPIC.number)
     return life.end()

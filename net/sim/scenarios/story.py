@@ -1,6 +1,7 @@
 """What every story tells at its end, and the steps all of them take."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from time import process_time
 
 import numpy as np
@@ -28,10 +29,11 @@ GOOD = 0.99
 class BrokenOff(Exception):
     """A story was left between two of its virtual seconds; its world, saved, knows where to go on."""
 
-    def __init__(self, world: World) -> None:
-        """`world` is as the story left it."""
+    def __init__(self, world: World, so_far: Outcome) -> None:
+        """`world` is as the story left it, `so_far` what can be told of it already."""
         super().__init__(world)
         self.world = world
+        self.so_far = so_far
 
 
 class Teller:
@@ -88,7 +90,12 @@ class Teller:
             if watch:
                 self.judge()
             if self._show(doing, ahead=MESSAGE_TIME):
-                raise BrokenOff(self._world)
+                raise BrokenOff(self._world, replace(self.outcome, numbers=self.so_far()))
+
+    def so_far(self) -> dict[str, float | int | str | None]:
+        """Return the numbers that a story in its middle can tell."""
+        passed = (self._world.now - self._began) / 1000
+        return {"virtual_seconds": passed, "cpu_seconds": round(self._cpu_seconds(), 1)}
 
     def judge(self) -> bool:
         """Add a point to the curves; tell whether the maps are true."""

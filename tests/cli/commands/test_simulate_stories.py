@@ -86,6 +86,8 @@ def test_an_interrupted_churn_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.setattr(churn, "interrupted", signalled)
     broken = CliRunner().invoke(simulate_command, [*words, "--save", saved])
     assert f"--load {saved}" in broken.output
+    assert "virtual time                       62 s" in broken.output
+    assert "a peer receives, in all" in broken.output, "an hour's figures are there before its end"
     monkeypatch.undo()
     refused = CliRunner().invoke(simulate_command, ["crash", "--load", saved])
     assert "in the middle of churn" in str(refused.exception)
