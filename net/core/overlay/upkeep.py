@@ -192,14 +192,15 @@ class Upkeep:
             return []
         own = overlay.links.own()
         wanted = overlay.slots.wanted(listed=len(overlay.links.bound()), own=len(own), age=self._age(now))
-        self._looking = wanted > 0 or overlay.healing.wish is not None or self._lacks_unlisted()
+        lacks_unlisted = self._lacks_unlisted()
+        self._looking = wanted > 0 or overlay.healing.wish is not None or lacks_unlisted
         out: list[Word] = []
         free = overlay.slots.free(now)[: min(wanted, room)] if wanted else []
         if free:
             pool = self._pool(own, now, wanted=2 * wanted)
             for slot in free:
                 out += self._fill(slot, pool, now)
-        if self._room() > 0:
+        if lacks_unlisted and self._room() > 0:
             out += self._unlisted(own, now)
         if overlay.healing.wish is not None and self._room() > 0:
             out += self._mend(overlay.healing.wish, now)
@@ -293,8 +294,6 @@ class Upkeep:
     def _unlisted(self, own: Sequence[Link], now: Millis) -> list[Word]:
         """Keep a few links that nobody can read off the map: they show whether the listed ones tell the whole truth."""
         overlay = self._overlay
-        if not self._lacks_unlisted():
-            return []
         pool = self._pool(own, now, wanted=8)
         for peer in overlay.rng.sample(pool, min(CHOICES_MAX, len(pool))):
             if overlay.links.up(peer) is None and overlay.around.has_route(peer, now):
