@@ -82,10 +82,6 @@ class MapTable:
         """Return the id at a position."""
         return PeerId(self.ids[position].tobytes())
 
-    def peers(self) -> list[PeerId]:
-        """Return all ids, in order."""
-        return peers_of(self.ids)
-
 
 def peers_of(ids: npt.NDArray[np.uint8]) -> list[PeerId]:
     """Return the rows of an array of shape (n, 32) as ids."""
