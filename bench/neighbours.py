@@ -14,9 +14,10 @@ from chain.primitives.peer import PREFIX_BYTES
 from net.core.app.topics import TopicSpec
 from net.core.config import MeshConfig
 from net.core.effects import Priority
+from net.core.wire.delta import decode_delta, is_delta
 from net.core.wire.frame import FrameKind, encode_frame
-from net.core.wire.gossip import decode_records, encode_have, record_name
-from net.core.wire.record import decode_record, origin_of
+from net.core.wire.gossip import RecordName, decode_records, encode_have, name_prefix, record_name
+from net.core.wire.record import decode_record
 from net.sim.node import SimNode
 from net.sim.scenarios.growth import settings
 from net.sim.world import End, World
@@ -32,6 +33,15 @@ SIGN_EVERY = 3_000
 """One peer of all signs a record this often, ms."""
 
 PUBLISH_EVERY = 30_000
+
+
+def entry_name(entry: bytes) -> RecordName:
+    """Return the name of the record that an entry of a RECORDS frame tells, whole or as a delta."""
+    if is_delta(entry):
+        delta = decode_delta(entry)
+        return record_name(delta.prefix, delta.seq)
+    record = decode_record(entry)
+    return record_name(record.peer[:PREFIX_BYTES], record.seq)
 
 
 class Loaded(World):
@@ -50,8 +60,8 @@ class Loaded(World):
         if frame[0] == FrameKind.RECORDS and far.node.index in self.stallers:
             self._name(far, frame)
         if frame[0] == FrameKind.RECORDS and index in self.stallers:
-            own = [raw for raw in decode_records(frame[1:]) if origin_of(raw) == near.node.peer]
-            if not own:
+            named = [name_prefix(entry_name(entry)) for entry in decode_records(frame[1:])]
+            if near.node.peer[:PREFIX_BYTES] not in named:
                 return
         if index not in self.slow:
             super().send(near, far, frame)
@@ -67,8 +77,7 @@ class Loaded(World):
             super().send(near, far, frame)
 
     def _name(self, staller: End, frame: bytes) -> None:
-        records = [decode_record(raw) for raw in decode_records(frame[1:])]
-        names = [record_name(record.peer[:PREFIX_BYTES], record.seq) for record in records]
+        names = [entry_name(entry) for entry in decode_records(frame[1:])]
         body = encode_frame(FrameKind.RECORDS_HAVE, encode_have(names))
         for near, far in list(staller.node.wires.values()):
             super().send(near, far, body)

@@ -11,6 +11,7 @@ from net.core.map.changes import Changes, changes_between
 from net.core.map.checks import Checks, real_checks
 from net.core.map.peer_map import item_fingerprint
 from net.core.shape import Shape
+from net.core.wire.delta import Delta
 from net.core.wire.record import Record
 
 REMEMBERED_MAX = 200_000
@@ -37,6 +38,11 @@ class SharedChecks:
         self._changed: dict[tuple[int, int], tuple[Record, Record, Changes]] = {}
         """By the identities of the two records, which are kept beside the answer."""
         self._summands: dict[tuple[PeerId, Millis], int] = {}
+        self._deltas: dict[bytes, Delta] = {}
+        self._followed: dict[int, tuple[Delta, bytes, bytes]] = {}
+        """By the delta object's identity: what it follows, and what it makes of that."""
+        self._between: dict[tuple[int, int], tuple[bytes, bytes, bytes | None]] = {}
+        """By the identities of the two records' bytes, which are kept beside the delta."""
 
     def reset(self, difficulty: int) -> None:
         """Begin anew under this difficulty."""
@@ -51,6 +57,9 @@ class SharedChecks:
         self._messages.clear()
         self._changed.clear()
         self._summands.clear()
+        self._deltas.clear()
+        self._followed.clear()
+        self._between.clear()
 
     def checks(self) -> Checks:
         """Return the checks to give to every mesh of the world."""
@@ -58,6 +67,9 @@ class SharedChecks:
             decode=self._decode,
             signature=self._signature,
             proof=self._proof,
+            delta=self._delta,
+            follow=self._follow,
+            between=self._find_between,
             signed=self._was_signed,
             changes=self._changes,
             summand=self._summand,
@@ -91,6 +103,34 @@ class SharedChecks:
         if known is None:
             known = self._proved[name] = self._real.proof(peer, nonce, epoch)
         return known
+
+    def _delta(self, raw: bytes) -> Delta:
+        known = self._deltas.get(raw)
+        if known is None:
+            if len(self._deltas) >= REMEMBERED_MAX:
+                self._deltas.clear()
+            known = self._deltas[raw] = self._real.delta(raw)
+        return known
+
+    def _follow(self, base: bytes, delta: Delta) -> bytes | None:
+        known = self._followed.get(id(delta))
+        if known is not None and known[1] == base:
+            return known[2]
+        raw = self._real.follow(base, delta)
+        if raw is not None:
+            if len(self._followed) >= REMEMBERED_MAX:
+                self._followed.clear()
+            self._followed[id(delta)] = (delta, base, raw)
+        return raw
+
+    def _find_between(self, old: bytes, new: bytes) -> bytes | None:
+        name = (id(old), id(new))
+        known = self._between.get(name)
+        if known is None:
+            if len(self._between) >= REMEMBERED_MAX:
+                self._between.clear()
+            known = self._between[name] = (old, new, self._real.between(old, new))
+        return known[2]
 
     def _was_signed(self, peer: PeerId, digest: Hash32, signature: bytes) -> bool:
         name = (peer, digest, signature)

@@ -21,8 +21,8 @@ RECORDS = frozenset(
 """Everything that keeps maps true, joiners' transfers included."""
 
 
-_Counts = tuple[int, int, int, int, int]
-"""Bytes of records, of keepalive, of all else; frames; records signed."""
+_Counts = tuple[int, int, int, int, int, int]
+"""Bytes of records, of keepalive, of all else; frames; records signed, and their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Traffic:
     signed: float
     """Records signed in an hour."""
     bound: float
-    """Bytes of records if each signed in this time had come to each peer exactly once."""
+    """Bytes of records if each signed in this time had come to each peer once, as a delta where one can be."""
 
     @property
     def times_bound(self) -> float:
@@ -52,7 +52,7 @@ class Meter:
     time, and whoever `leaves` is told of, for a node forgets what it has received when it stops."""
 
     def __init__(self, nodes: Sequence[SimNode]) -> None:
-        self._left = (0, 0, 0, 0, 0)
+        self._left = (0,) * 6
         self._nodes = nodes
         self._before = {node.index: _read(node) for node in nodes if node.running}
         self._began = nodes[0].world.now
@@ -63,11 +63,11 @@ class Meter:
         self._before.pop(node.index, None)  # should it come back, it counts from nothing
 
     def _plus(self, sums: _Counts, node: SimNode) -> _Counts:
-        before = self._before.get(node.index, (0, 0, 0, 0, 0))
-        records, keepalive, other, frames, signed = (
+        before = self._before.get(node.index, (0,) * 6)
+        records, keepalive, other, frames, signed, signed_bytes = (
             total + now - then for total, now, then in zip(sums, _read(node), before, strict=True)
         )
-        return (records, keepalive, other, frames, signed)
+        return (records, keepalive, other, frames, signed, signed_bytes)
 
     def read(self) -> Traffic:
         """Return the traffic since, per node."""
@@ -77,15 +77,13 @@ class Meter:
         for node in running:
             sums = self._plus(sums, node)
         share = len(running) * seconds
-        sizes = [len(raw) for node in running[:50] for raw in (node.archive.get(node.peer),) if raw is not None]
-        size = sum(sizes) / max(len(sizes), 1)
         return Traffic(
             records=sums[0] / share,
             keepalive=sums[1] / share,
             direct=sums[2] / share,
             frames=sums[3] / share,
             signed=3600 * sums[4] / share,
-            bound=sums[4] * size / seconds,
+            bound=sums[5] / seconds,
         )
 
 
@@ -100,4 +98,5 @@ def _read(node: SimNode) -> _Counts:
             keepalive += count.bytes_in
         else:
             other += count.bytes_in
-    return (records, keepalive, other, frames, statistics.gossip.signed)
+    gossip = statistics.gossip
+    return (records, keepalive, other, frames, gossip.signed, gossip.signed_bytes)

@@ -1,5 +1,7 @@
 """Any bytes at the door of gossip and reconciliation give effects, never an exception, and bounded tables."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -7,6 +9,7 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.map.gossip import KINDS as GOSSIP_KINDS
 from net.core.map.reconcile import KINDS as RANGE_KINDS
+from net.core.wire.delta import delta_between
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
@@ -41,9 +44,12 @@ RAW = [
     for step in range(3)
     for uplink in (1, 2)
 ]
+DELTAS = [delta for old, new in pairwise(RAW) for delta in (delta_between(old, new),) if delta is not None]
 CHECKS = remembering_checks()
 
-raws = st.lists(st.sampled_from(RAW) | st.binary(min_size=1, max_size=64), min_size=1, max_size=5)
+raws = st.lists(
+    st.sampled_from(RAW) | st.sampled_from(DELTAS) | st.binary(min_size=1, max_size=64), min_size=1, max_size=5
+)
 prefixes = st.sampled_from([peer[:12] for peer in PEERS]) | st.just(bytes(12))
 names = st.lists(
     st.builds(

@@ -50,8 +50,11 @@ class Pulls:
         """What neighbours that have shown nothing for long will be asked for at once; one name a link."""
         self._next: Millis | None = None
 
-    def heard(self, peer: PeerId, names: Iterable[RecordName], peer_map: PeerMap, now: Millis) -> None:
-        """Note that a neighbour holds records of these names: those newer than what the map holds are wanted."""
+    def heard(
+        self, peer: PeerId, names: Iterable[RecordName], peer_map: PeerMap, now: Millis, *, patience: int = PULL_AFTER
+    ) -> None:
+        """Note that a neighbour holds records of these names: those newer than what the map holds are wanted, and are
+        asked for after `patience` ms unless they come before."""
         for name in names:
             prefix, seq_low = name_prefix(name), name_seq(name)
             seq = peer_map.held_seq(prefix)
@@ -62,9 +65,13 @@ class Pulls:
                 if len(self._wanted) >= WANTED_MAX or self._per_link.get(peer, 0) >= WANTED_PER_LINK:
                     continue
                 self._per_link[peer] = self._per_link.get(peer, 0) + 1
-                due = Millis(now + PULL_AFTER)
+                due = Millis(now + patience)
                 self._wanted[prefix] = _Wanted(due, {peer: name}, peer)
                 self._next = due if self._next is None else min(self._next, due)
+            elif patience == 0 and entry.asked is None:
+                others = [one for one in entry.announcers.items() if one[0] != peer]
+                entry.announcers = dict([(peer, name), *others][:ANNOUNCERS_MAX])
+                entry.due = self._next = now
             elif peer not in entry.announcers and not entry.was_asked(peer) and len(entry.announcers) < ANNOUNCERS_MAX:
                 entry.announcers[peer] = name
             another = prefix != peer[:PREFIX_BYTES]

@@ -29,10 +29,11 @@ from net.core.wire.gossip import (
     encode_have,
     encode_records,
     encode_want,
+    name_seq,
     record_name,
 )
 from net.core.wire.gossip import split_batches as cut
-from net.core.wire.record import RECORD_MAX
+from net.core.wire.record import RECORD_MAX, seq_of
 
 FLUSH_EVERY = Millis(500)
 """How long new records gather before a batch goes to the eager links (DESIGN section 3.2)."""
@@ -68,6 +69,10 @@ EAGER_ENOUGH = 3
 CROSSING = Millis(30_000)
 """How old news may be that a neighbour does not know yet, or that cross what it sends: a busy one is seconds behind."""
 
+BASE_HELD = Millis(15_000)
+"""How old a record may be that a neighbour lacks, though it was named to it: those that it asks first and second are
+given seven seconds (`_pulls`). Until then the one after it goes in full, or the neighbour would have to ask for it."""
+
 LAZY_AFTER = 3
 """A link that is not the tree's turns lazy when repetitions outweigh news by this many (news count double)."""
 
@@ -80,6 +85,8 @@ class _Push(NamedTuple):
     since: Millis
     origin: PeerId
     name: RecordName
+    base: bytes | None
+    """The record before it, where the neighbour holds that one, or soon will: a delta is enough then."""
 
 
 @dataclass(slots=True)
@@ -122,10 +129,18 @@ class _Link:
 class Spread:
     """Outboxes of all links. The gossip machine alone changes it."""
 
-    def __init__(self, me: PeerId, raw_of: Callable[[PeerId], bytes | None], tree: Tree | None) -> None:
-        """`raw_of` gives the newest record of an origin; `tree` is None where the map is not the whole one."""
+    def __init__(
+        self,
+        me: PeerId,
+        raw_of: Callable[[PeerId], bytes | None],
+        between: Callable[[bytes, bytes], bytes | None],
+        tree: Tree | None,
+    ) -> None:
+        """`raw_of` gives the newest record of an origin, `between` the delta from one record to the next, None if there
+        can be none; `tree` is None where the map is not the whole one."""
         self._me = me
         self._raw_of = raw_of
+        self._between = between
         self._tree = tree
         self._links: dict[PeerId, _Link] = {}
         self._flows: list[tuple[PeerId, _Link]] | None = None
@@ -182,12 +197,16 @@ class Spread:
             self._flows = [(peer, link) for peer, link in self._links.items() if link.eager]
         return self._flows
 
-    def offer(self, origin: PeerId, seq: Millis, sender: PeerId | None, now: Millis) -> None:
-        """Queue an origin's newest record, signed at `seq`, for all links but the sender's."""
+    def offer(self, origin: PeerId, seq: Millis, base: bytes | None, sender: PeerId | None, now: Millis) -> None:
+        """Queue an origin's newest record, signed at `seq`, for all links but the sender's; `base` is the one before it
+        if that was here: then only those get the newest in full who may not hold that one.
+        """
         self._passed += 1
         prefix = origin[:PREFIX_BYTES]
         name = record_name(prefix, seq)
-        entry = _Push(now, origin, name)
+        entry, in_full = _Push(now, origin, name, base), _Push(now, origin, name, None)
+        before = None if base is None else record_name(prefix, seq_of(base))
+        crossing = base is not None and seq - seq_of(base) < BASE_HELD
         for peer in (sender, origin):
             known = None if peer is None else self._links.get(peer)
             if known is not None and len(known.holds) < HOLDS_MAX:
@@ -199,8 +218,9 @@ class Spread:
             if len(link.holds) < HOLDS_MAX:
                 link.holds.add(name)
             push = link.push
-            push.pop(prefix, None)
-            push[prefix] = entry
+            skipped = push.pop(prefix, None)
+            behind = skipped is not None or (crossing and before not in link.holds and before not in link.held)
+            push[prefix] = in_full if behind else entry
             pushed = True
             if len(push) > PUSH_MAX:
                 del push[next(iter(push))]
@@ -373,12 +393,12 @@ class Spread:
 
     def _take(self, order: Iterable[tuple[PeerId, _Push]], *, unbounded: bool) -> dict[PeerId, list[bytes]]:
         """Take records out of the outboxes in this order, as many as the budget allows."""
-        raws: dict[PeerId, bytes | None] = {}
+        raws: dict[tuple[PeerId, bool], bytes | None] = {}
         batches: dict[PeerId, list[bytes]] = {}
         taken: list[tuple[PeerId, _Push]] = []
         for peer, push in order:
-            origin = push.origin
-            raw = raws[origin] if origin in raws else raws.setdefault(origin, self._raw_of(origin))
+            kind = (push.origin, push.base is None)
+            raw = raws[kind] if kind in raws else raws.setdefault(kind, self._entry(push))
             if raw is not None:
                 if len(raw) > self._budget.level and not unbounded:
                     break
@@ -388,6 +408,13 @@ class Spread:
         for peer, push in taken:
             self._links[peer].push.pop(push.name[:PREFIX_BYTES], None)
         return batches
+
+    def _entry(self, push: _Push) -> bytes | None:
+        """Return what tells a record in the fewest bytes; None if it is gone, or does not count any more."""
+        raw = self._raw_of(push.origin)
+        if raw is None or push.base is None or seq_of(raw) & 0xFFFF_FFFF != name_seq(push.name):
+            return raw
+        return self._between(push.base, raw) or raw
 
     def _all(self) -> Iterator[tuple[PeerId, _Push]]:
         for peer, link in self._links.items():

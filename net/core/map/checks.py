@@ -8,6 +8,7 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Hash32, Millis
 from net.core.identity.proof import proof_valid
 from net.core.map.changes import Changes
+from net.core.wire.delta import Delta, apply_delta, decode_delta, delta_between
 from net.core.wire.record import Record, decode_record, signature_valid
 
 
@@ -21,6 +22,12 @@ class Checks:
     """Whether the origin signed it. 70 µs."""
     proof: Callable[[PeerId, int, int], bool]
     """Whether (id, nonce, epoch) is a proof of work of the network's difficulty. 0.5 ms."""
+    delta: Callable[[bytes], Delta] = decode_delta
+    """Bytes to delta; raises `Malformed` alone. 5 µs."""
+    follow: Callable[[bytes, Delta], bytes | None] = apply_delta
+    """The record that a delta makes of the one held; raises `Malformed` alone. 10 µs."""
+    between: Callable[[bytes, bytes], bytes | None] = delta_between
+    """The delta from one record of an origin to the next. 15 µs."""
     signed: Callable[[PeerId, Hash32, bytes], bool] = schnorr_valid
     """Whether a peer signed a digest: for direct messages, which every relay checks. 57 µs."""
     changes: Callable[[Record, Record], Changes] | None = None

@@ -11,13 +11,16 @@ from net.core.identity.identity import Identity
 from net.core.identity.proof import epoch_of
 from net.core.map._answers import Answers
 from net.core.map._backlog import Backlog
+from net.core.map._counts import Counts
+from net.core.map._deltas import Arrived, Deltas
 from net.core.map._interest import Interest
 from net.core.map._origins import Origins
-from net.core.map._pulls import Pulls
+from net.core.map._pulls import PULL_AFTER, Pulls
 from net.core.map._recent import Names, Seen
-from net.core.map._spread import CROSSING, Spread, record_frames
+from net.core.map._spread import Spread, record_frames
 from net.core.map._tree import Tree
 from net.core.map._unconfirmed import Unconfirmed
+from net.core.map._verifier import Verifier
 from net.core.map.checks import Checks
 from net.core.map.effects import MapEffect, Untold
 from net.core.map.horizon import NO_FINGERPRINT, Horizon
@@ -87,17 +90,16 @@ class Gossip:
         self._names = Names()
         self.pulls = Pulls()
         self.answers = Answers(peer_map, archive)
-        self.spread = Spread(
-            identity.peer, self.answers.true_record, None if horizon else Tree(identity.peer, peer_map)
-        )
+        tree = None if horizon else Tree(identity.peer, peer_map)
+        self.spread = Spread(identity.peer, self.answers.true_record, checks.between, tree)
+        self._deltas = Deltas(peer_map, archive, checks)
+        self._verifier = Verifier(peer_map, checks)
         self.backlog = Backlog(peer_map, archive, checks)
         self._interest = Interest()
         self.spread.prefer(self._interest.sets)
         self._unconfirmed = Unconfirmed(identity.peer)
         self._sweep_at: Millis | None = None
-        self._refused: dict[Refusal, int] = {}
-        self._applied = self._repeated = self._outdated = self._signatures = self._proofs = 0
-        self._signed = self._expelled = 0
+        self._counts = Counts()
 
     # --- links -----------------------------------------------------------------------------------------------------
 
@@ -142,17 +144,18 @@ class Gossip:
         except RemoteError as error:
             return [Fault(peer, error.penalty, str(error))]
 
-    def _have(self, peer: PeerId, names: list[RecordName], now: Millis) -> None:
+    def _have(self, peer: PeerId, names: list[RecordName], now: Millis, *, patience: int = PULL_AFTER) -> None:
         self.spread.heard(peer, names)
         unknown = [name for name in self._names.unknown(names) if self.map.admits(name_prefix(name))]
-        self.pulls.heard(peer, unknown, self.map, now)
+        self.pulls.heard(peer, unknown, self.map, now, patience=patience)
 
-    def _records(self, peer: PeerId, raws: list[bytes], now: Millis) -> list[MapEffect]:
-        effects: list[MapEffect] = []
-        signatures, proofs, applied = self._signatures, self._proofs, self._applied
-        answers = {raw for raw in raws if self.pulls.is_answer(peer, raw, now)}
-        repeats, outdated, late = self._repeated, self._outdated, self.pulls.answered(peer, answers, now)
-        for raw in raws:
+    def _records(self, peer: PeerId, entries: list[bytes], now: Millis) -> list[MapEffect]:
+        counts, before, spent = self._counts, self._counts.tally(), self._verifier.spent()
+        arrived = self._deltas.open(entries)
+        effects = self._without_record(peer, arrived, now)
+        answers = {raw for raw in arrived.whole if self.pulls.is_answer(peer, raw, now)}
+        late = self.pulls.answered(peer, answers, now)
+        for raw in arrived.whole:
             digest = self._seen.digest(raw)
             if digest in self._seen:
                 self._repeat(peer, raw)
@@ -162,14 +165,21 @@ class Gossip:
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
-        news, again, outdated = self._applied - applied, self._repeated - repeats - late, self._outdated - outdated
-        effects += self.spread.judged(peer, news=news, repeats=max(0, again), outdated=outdated, now=now)
-        if self._signatures > signatures or self._proofs > proofs:
-            effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
-        return effects
+        news, again, outdated = (count - then for count, then in zip(counts.tally(), before, strict=True))
+        effects += self.spread.judged(peer, news=news, repeats=max(0, again - late), outdated=outdated, now=now)
+        return [*effects, *self._verifier.charge(peer, spent)]
+
+    def _without_record(self, peer: PeerId, arrived: Arrived, now: Millis) -> list[MapEffect]:
+        """Take note of the deltas that give no record to be taken: those of use are asked for whole."""
+        self._have(peer, arrived.baseless, now, patience=0)
+        self.spread.heard(peer, arrived.held)
+        self._counts.repeated += len(arrived.held) + len(arrived.doubtful)
+        for seq in arrived.stale:
+            self._counts.refuse(Refusal.STALE, seq, now)
+        return list(self.spread.ask(peer, arrived.doubtful, Turn.KEEP))
 
     def _repeat(self, peer: PeerId, raw: bytes) -> None:
-        self._repeated += 1
+        self._counts.repeated += 1
         origin = origin_of(raw)
         seq = self.map.seq(origin)
         if seq is not None and self._archive.get(origin) == raw:
@@ -188,10 +198,9 @@ class Gossip:
         waiting = self._origins.held_seq(record.peer)
         useless = reason is not None or (waiting is not None and record.seq <= waiting)
         if is_answer or not useless or self._seen.sampled(digest):
-            self._require_signature(record)  # answers of no use too: else inventions would settle what is owed
+            self._verifier.require_signature(record)  # answers of no use too: else inventions would settle what is owed
         if reason is not None:
-            self._refused[reason] = self._refused.get(reason, 0) + 1
-            self._outdated += reason is Refusal.STALE and (self.map.seq(record.peer) or now) <= now - CROSSING
+            self._counts.refuse(reason, self.map.seq(record.peer) or now, now)
             held = self.answers.true_record(record.peer)
             if reason is Refusal.STALE and peer == record.peer and held is not None:
                 return list(record_frames(peer, [held]))  # the origin has lost its clock or its disk: show it its last
@@ -204,36 +213,26 @@ class Gossip:
             return []
         return self._accept(record, raw, peer, now, judged=True)
 
-    def _require_signature(self, record: Record) -> None:
-        self._signatures += 1
-        if not self._checks.signature(record):
-            raise Forged("a record with an invalid signature")
-
-    def _require_proof(self, record: Record) -> None:
-        if self.map.proof(record.peer) == (record.nonce, record.epoch & 0xFF):
-            return
-        self._proofs += 1
-        if not self._checks.proof(record.peer, record.nonce, record.epoch):
-            raise Forged("a record with an invalid proof of work")
-
     def _accept(
         self, record: Record, raw: bytes, sender: PeerId | None, now: Millis, *, judged: bool = False
     ) -> list[MapEffect]:
         """Take a record whose signature is valid and whose turn has come, and pass it on; `judged` as in `apply`."""
-        self._require_proof(record)
+        self._verifier.require_proof(record)
+        base = self.answers.true_record(record.peer)
         outcome = self.map.apply(record, now, judged=judged)
         if outcome.refusal is not None:
-            self._refused[outcome.refusal] = self._refused.get(outcome.refusal, 0) + 1
+            self._counts.refuse(outcome.refusal, now, now)
             return []
-        self._applied += 1
+        self._counts.applied += 1
         self._archive.put(record.peer, raw)
-        self._offer(record, sender, now)
+        self._offer(record, base, sender, now)
         events = self._seen_events(outcome.events, now)
         return events if sender is None or sender in self.spread else [*events, Untold(sender, record.seq)]
 
-    def _offer(self, record: Record, sender: PeerId | None, now: Millis) -> None:
+    def _offer(self, record: Record, base: bytes | None, sender: PeerId | None, now: Millis) -> None:
+        """Pass a record on: to those that are owed it whole as a delta, if `base`, the one before it, was held."""
         self._names.enter(record_name(record.peer[:PREFIX_BYTES], record.seq))
-        self.spread.offer(record.peer, record.seq, sender, now)
+        self.spread.offer(record.peer, record.seq, base, sender, now)
 
     def _seen_events(self, events: list[MapEvent], now: Millis) -> list[MapEffect]:
         """Keep the times of own unconfirmed links up to date."""
@@ -250,16 +249,14 @@ class Gossip:
         are not passed on: others have them. Their links count from the next `settle` on.
         """
         effects: list[MapEffect] = []
-        signatures, proofs = self._signatures, self._proofs
+        spent = self._verifier.spent()
         for raw in raws:
             try:
                 effects += self._take_ranged(peer, raw, span, now)
             except RemoteError as error:
                 effects += self.backlog.discard(peer, now, first=None)
                 return [*effects, Fault(peer, error.penalty, str(error))], False
-        if self._signatures > signatures:
-            effects.append(Spent(peer, argon2=self._proofs - proofs, signatures=self._signatures - signatures))
-        return effects, True
+        return [*effects, *self._verifier.charge(peer, spent)], True
 
     def _take_ranged(self, peer: PeerId, raw: bytes, span: tuple[int, int], now: Millis) -> list[MapEffect]:
         record = self._checks.decode(raw)
@@ -272,11 +269,11 @@ class Gossip:
             return []
         at_once = origin in self._interest or self._rng.randrange(SAMPLE) == 0
         if at_once:
-            self._require_signature(record)
-            self._require_proof(record)
+            self._verifier.require_signature(record)
+            self._verifier.require_proof(record)
             self.pulls.arrived(origin, record.seq)
         outcome = self.map.apply(record, now, checked=at_once, settle_later=True, judged=True)
-        self._applied += 1
+        self._counts.applied += 1
         self._archive.put(origin, raw)
         if not at_once:
             self.backlog.add(origin, peer, now)
@@ -298,10 +295,12 @@ class Gossip:
         held = self._checks.decode(held_raw)
         if not contradict(held, record):
             if self._seen.sampled(digest):
-                self._require_signature(record)
-            self._repeated += 1  # the same content under another valid-looking signature: nobody gains by relaying it
+                self._verifier.require_signature(record)
+            self._counts.repeated += (
+                1  # the same content under another valid-looking signature: nobody gains by relaying it
+            )
             return []
-        self._require_signature(record)
+        self._verifier.require_signature(record)
         self._seen.enter(digest)
         facts = self.map.facts(record.peer)
         if facts is not None and not facts.checked and not self._checks.signature(held):
@@ -320,9 +319,9 @@ class Gossip:
         if epoch_of(origin, max(left.seq, right.seq)) != epoch_of(origin, now):
             return []  # atoned: an expulsion ends with the id's epoch, and old proofs must not begin it anew
         for record in (left, right):
-            self._require_signature(record)
+            self._verifier.require_signature(record)
         if origin not in self.map:
-            self._require_proof(left)  # else keys without any work would fill the table of the expelled
+            self._verifier.require_proof(left)  # else keys without any work would fill the table of the expelled
         first, second = encode_record(left), encode_record(right)
         return [Spent(peer, argon2=1, signatures=2), *self._convict(origin, first, second, peer, now)]
 
@@ -330,7 +329,7 @@ class Gossip:
         """Expel an id by two signed records, and tell everyone once."""
         if origin == self._me:
             return self._duplicate_identity()
-        self._expelled += 1
+        self._counts.expelled += 1
         effects = self._seen_events(self.map.expel(origin, now), now)
         self._archive.delete(origin)
         body = encode_equivocation(first, second)
@@ -340,7 +339,7 @@ class Gossip:
     # --- the own record --------------------------------------------------------------------------------------------
 
     def _take_own(self, record: Record, raw: bytes, digest: bytes, now: Millis) -> list[MapEffect]:
-        self._require_signature(record)
+        self._verifier.require_signature(record)
         self._seen.enter(digest)
         match self._own.judge(record, raw, self._archive.get(self._me), now):
             case Verdict.OLD:
@@ -390,12 +389,13 @@ class Gossip:
         return [*persists, *self._spread_own(record, now)]
 
     def _spread_own(self, record: Record, now: Millis) -> list[MapEffect]:
-        raw = encode_record(record)
-        self._signed += 1
+        raw, base = encode_record(record), self._archive.get(self._me)
+        self._counts.signed += 1
+        self._counts.signed_bytes += len(raw if base is None else self._checks.between(base, raw) or raw)
         self._seen.enter(self._seen.digest(raw))
         events = self.map.apply(record, now).events
         self._archive.put(self._me, raw)
-        self._offer(record, None, now)
+        self._offer(record, base, None, now)
         self._unconfirmed.wait((peer for peer in self._own.links if not self.map.linked(self._me, peer)), now)
         return self._seen_events(events, now)
 
@@ -421,19 +421,6 @@ class Gossip:
     def set_interest(self, neighbours: Set[PeerId], candidates: Set[PeerId], routes: Set[PeerId]) -> None:
         """Set whose records go first when the byte budget is short: these three in order, then the newest."""
         self._interest.set(neighbours | {self._me}, candidates, routes)
-
-    def check_now(self, origin: PeerId, now: Millis) -> bool:
-        """Make sure that the record held of a peer is a true one, before it is dialled or routed over; 0.6 ms.
-
-        False when the peer is not on the map or its record turned out to be forged (it is then forgotten).
-        """
-        if origin not in self.map:
-            return False
-        if self.map.checked(origin) or self.backlog.check(origin):
-            return True
-        self._archive.delete(origin)
-        self.map.forget([origin], now)
-        return False
 
     def deadline(self) -> Millis | None:
         """Return when `tick` next has work."""
@@ -487,14 +474,17 @@ class Gossip:
         """Return the counters."""
         return GossipStatistics(
             peers=len(self.map),
-            applied=self._applied,
-            repeated=self._repeated,
-            refused=dict(self._refused),
+            applied=self._counts.applied,
+            repeated=self._counts.repeated,
+            refused=dict(self._counts.refused),
             held=self._origins.sizes()[1],
             waiting=self.spread.waiting(),
-            signatures=self._signatures,
-            proofs=self._proofs,
-            signed=self._signed,
+            signatures=self._verifier.signatures,
+            proofs=self._verifier.proofs,
+            deltas=self._deltas.applied,
+            baseless=self._deltas.baseless,
+            signed=self._counts.signed,
+            signed_bytes=self._counts.signed_bytes,
             eager=len(self.spread.eager()),
-            expelled=self._expelled,
+            expelled=self._counts.expelled,
         )

@@ -26,8 +26,14 @@ class GossipStatistics:
     """Signatures checked."""
     proofs: int
     """Proofs of work checked."""
+    deltas: int
+    """Records that came as deltas."""
+    baseless: int
+    """Deltas that followed a record which was not here."""
     signed: int
     """Own records signed."""
+    signed_bytes: int
+    """Bytes of these in the fewest words: deltas, but for the first."""
     eager: int
     """Eager links."""
     expelled: int

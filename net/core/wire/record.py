@@ -39,6 +39,9 @@ UPLINK_CLASSES = 16
 RECORD_MAX = 640
 """Longest record in bytes: 32 links and every field at its longest make 638."""
 
+LINK_BYTES = PREFIX_BYTES + 1
+"""Of one entry of the neighbour list: the prefix, then direction and round-trip class."""
+
 _VERSION = 1
 _TAG = "mappemonde/record/1"
 _ID_AT = 38  # after the array's head, the version, the network and two heads
@@ -49,7 +52,6 @@ _INTEGER_BYTES = {
     b"\xce": 4,
     b"\xcf": 8,
 }  # by msgpack's head; without one the head is the number
-_LINK_BYTES = PREFIX_BYTES + 1
 _MAX_EPOCH = 1 << 16
 _MAX_NONCE = 1 << 32
 
@@ -214,11 +216,11 @@ def _decode_tags(raw: bytes) -> tuple[int, int, int]:
 
 
 def _decode_links(raw: bytes) -> tuple[Link, ...]:
-    count, rest = divmod(len(raw), _LINK_BYTES)
+    count, rest = divmod(len(raw), LINK_BYTES)
     if rest or count > CAP_HEAL:
         raise Malformed("a record's links have a wrong length")
     links = []
-    for at in range(0, len(raw), _LINK_BYTES):
+    for at in range(0, len(raw), LINK_BYTES):
         kind = raw[at + PREFIX_BYTES]
         if kind >= 2 * RTT_CLASSES:
             raise Malformed("a link of an unknown kind")

@@ -296,7 +296,7 @@ def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:
     ids = [PeerId(Random(number).randbytes(32)) for number in numbers]
     for peer in ids:
         one.archive.put(peer, bytes(300))
-        one.gossip.spread.offer(peer, START, None, START)
+        one.gossip.spread.offer(peer, START, None, None, START)
     first, second, third = frozenset(ids[:10]), frozenset(ids[20:30]), frozenset(ids[40:50])
     one.gossip.set_interest(first, second, third)
     total, now = 0, START + 500
@@ -329,7 +329,7 @@ def test_what_finds_no_room_for_long_is_told_by_name() -> None:
     ids = [PeerId(Random(number).randbytes(32)) for number in range(2_000)]
     for peer in ids:
         one.archive.put(peer, bytes(300))
-        one.gossip.spread.offer(peer, START, None, START)
+        one.gossip.spread.offer(peer, START, None, None, START)
     whole, named, last = 0, list[bytes](), START
     while one.gossip.spread.waiting() and (due := one.gossip.spread.deadline()) is not None:
         last = due
@@ -429,18 +429,6 @@ def test_records_of_interest_are_checked_at_once() -> None:
     assert not good
     assert faults(effects) == [Penalty.BAN]
     assert forged.peer not in one.map
-
-
-def test_check_now() -> None:
-    one = node(A)
-    forged, honest = replace(record(identity(5)), signature=bytes(64)), record(identity(6))
-    one.gossip._rng = Random(1)
-    raws = [encode_record(each) for each in (forged, honest)]
-    assert one.gossip.take_ranged(A, raws, (0, (1 << 64) - 1), START)[1]
-    assert not one.gossip.check_now(forged.peer, START)
-    assert one.gossip.check_now(honest.peer, START)
-    assert not one.gossip.check_now(identity(7).peer, START)
-    assert one.map.ids() == [honest.peer]
 
 
 def test_expired_peers_leave_map_and_archive() -> None:

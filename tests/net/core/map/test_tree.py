@@ -7,6 +7,7 @@ from chain.primitives.units import Millis
 from net.core.map._spread import EAGER_ENOUGH, LAZY_AFTER, REPEATS_SPARED, Spread
 from net.core.map._tree import LOOK_AGAIN, LOOK_EVERY, ROOT_EVERY, Tree
 from net.core.map.peer_map import PeerMap
+from net.core.wire.delta import delta_between
 from net.core.wire.frame import ToPeer
 from net.core.wire.gossip import Turn, decode_want
 from net.core.wire.record import Direction
@@ -119,7 +120,7 @@ def linked(at: int) -> tuple[Spread, PeerId, list[PeerId]]:
     """Return the outboxes of a node with all its links, its parent, and its other neighbours."""
     edges = woven(5)
     peer_map, near = map_of(edges), neighbours_of(edges, at)
-    spread = Spread(PEERS[at], lambda _: None, Tree(PEERS[at], peer_map))
+    spread = Spread(PEERS[at], lambda _: None, delta_between, Tree(PEERS[at], peer_map))
     for peer in near:
         spread.add(peer, peer_map.degree(peer), HOUR)
     ((parent, turn),) = turns(spread.flush(HOUR))
@@ -156,7 +157,7 @@ def test_who_makes_a_link_eager_to_repeat_everything_wastes_this_node_s_time(tur
     for number in range(3 * REPEATS_SPARED):
         for peer in (honest, villain):
             spread.turn(peer, turn)
-        spread.offer(PEERS[number % COUNT], Millis(HOUR + number), None, HOUR)
+        spread.offer(PEERS[number % COUNT], Millis(HOUR + number), None, None, HOUR)
         spread.judged(honest, news=0, repeats=1, outdated=0, now=HOUR)
         spread.judged(villain, news=0, repeats=3, outdated=0, now=HOUR)
     assert spread.conduct(honest) == (0, 0)
@@ -202,7 +203,7 @@ def test_a_node_without_a_way_looks_again_soon_and_the_root_does_not() -> None:
 def test_a_joiner_finds_its_place_as_soon_as_it_has_the_map() -> None:
     edges = woven(5)
     at, peer_map = inner(), PeerMap(bytes(8), lambda _: None)
-    spread = Spread(PEERS[at], lambda _: None, Tree(PEERS[at], peer_map))
+    spread = Spread(PEERS[at], lambda _: None, delta_between, Tree(PEERS[at], peer_map))
     for peer in neighbours_of(edges, at):
         spread.add(peer, 0, HOUR)
     assert spread.flush(HOUR) == []
