@@ -82,6 +82,9 @@ SESSIONS_MAX = 4
 MISMATCH_FOR = Millis(20_000)
 """A neighbour's fingerprint that differs for this long calls for a comparison: a late record explains less."""
 
+EQUAL_FOR = Millis(60_000)
+"""How long a neighbour's equal fingerprint spares a comparison with it: twice the longest time between its pings."""
+
 GAP = Millis(60_000)
 """Least time between two comparisons this node begins, plus GAP for every GAP_PEERS peers on the map: a comparison
 finds what is on its way too, 18 kB with two dozen records of 2,500 peers."""
@@ -143,6 +146,8 @@ class Reconciler:
         self._comparisons: dict[int, _Comparison] = {}
         self._session = 0
         self._mismatch: dict[PeerId, Millis] = {}
+        self._equal: dict[PeerId, Millis] = {}
+        """When each neighbour last told of an equal map, unless it has told of another one since."""
         self._turns: dict[PeerId, Millis] = {}
         """When each neighbour came, or was last compared with because its fingerprint differed."""
         self._rest_until = Millis(0)
@@ -178,6 +183,7 @@ class Reconciler:
         self._stale = True
         self._links.pop(peer, None)
         self._mismatch.pop(peer, None)
+        self._equal.pop(peer, None)
         self._turns.pop(peer, None)
         self._serving.link_down(peer)
         self._give_up(peer)
@@ -191,15 +197,19 @@ class Reconciler:
             del self._comparisons[session]
 
     def compare(self, peer: PeerId, now: Millis) -> list[MapEffect]:
-        """Compare the whole map with a neighbour now: after a partition has healed, say."""
-        return self._begin(peer, [WHOLE], now)
+        """Compare the whole map with a neighbour now, unless it has lately told of an equal one."""
+        equal = self._equal.get(peer)
+        return [] if equal is not None and now - equal < EQUAL_FOR else self._begin(peer, [WHOLE], now)
 
     def heard_fingerprint(self, peer: PeerId, fingerprint: bytes, now: Millis) -> list[MapEffect]:
         """Take the map fingerprint of a neighbour's ping; a lasting difference begins a comparison, with whichever such
         neighbour has waited longest: one that pings most would else keep the others from being compared with."""
         ours = (self._map.fingerprint_at(now, near).to_bytes(16, "big") for near in NEAR)
+        self._equal.pop(peer, None)
         if fingerprint == NO_FINGERPRINT or fingerprint in ours:
             self._mismatch.pop(peer, None)
+            if fingerprint != NO_FINGERPRINT and peer in self._links:
+                self._equal[peer] = now
             return []
         since = self._mismatch.setdefault(peer, now)
         if now - since < MISMATCH_FOR or now < self._rest_until or not self.joined or peer not in self._links:

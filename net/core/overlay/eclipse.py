@@ -18,7 +18,8 @@ is asked of three neighbours within ten. Below `map.reconcile.MISMATCH_FOR`, aft
 
 EVERY = Millis(120_000)
 EVERY_PER_PEER = Millis(10)
-"""How often one unlisted neighbour is compared with, and how much rarer per peer: it finds what is on its way too."""
+"""How often one unlisted neighbour is compared with, and how much rarer per peer: it finds what is on its way too. One
+whose last ping told of an equal map is not (`Reconciler.compare`)."""
 
 SHOWN_MIN = 4
 """Records that only unlisted links brought, at least: one or two are chance."""

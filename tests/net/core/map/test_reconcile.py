@@ -11,7 +11,8 @@ from chain.primitives.units import Millis
 from net.core.map import _serving, reconcile
 from net.core.map._fingerprints import SPLIT_INTO, Fingerprints, equal_parts, merged
 from net.core.map.effects import MapEffect
-from net.core.map.reconcile import ANSWER_TIMEOUT, FETCHES_PER_LINK, GAP, MISMATCH_FOR, PARTS, QUESTIONS_MAX
+from net.core.map.horizon import NO_FINGERPRINT
+from net.core.map.reconcile import ANSWER_TIMEOUT, EQUAL_FOR, FETCHES_PER_LINK, GAP, MISMATCH_FOR, PARTS, QUESTIONS_MAX
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import decode_records, decode_want
@@ -284,6 +285,30 @@ def test_lasting_differences_of_fingerprints_begin_a_comparison_now_and_then() -
     assert all(after - before >= GAP for before, after in pairwise(begun))
     later = Millis(START + 10**6)
     assert one.reconciler.heard_fingerprint(A, one.gossip.fingerprint(later), later) == []
+
+
+def test_who_has_lately_told_of_an_equal_map_is_not_compared_with() -> None:
+    one = filled(0, range(300, 310))
+    one.reconciler.link_up(A, START)
+    one.reconciler._comparisons.clear()
+
+    began = Millis(START + 60_000)  # the records are older than the mark that fingerprints speak of
+
+    def told(fingerprint: bytes, at: int) -> None:
+        assert one.reconciler.heard_fingerprint(A, fingerprint, Millis(at)) == []
+
+    told(one.gossip.fingerprint(began), began)
+    assert one.reconciler.compare(A, Millis(began + EQUAL_FOR - 1)) == []
+    assert one.reconciler.compare(A, Millis(began + EQUAL_FOR)) != [], "it has been silent for long"
+    for other in (bytes([1]) * 16, NO_FINGERPRINT):
+        one.reconciler._comparisons.clear()
+        told(one.gossip.fingerprint(began), began)
+        told(other, began + 1)
+        assert one.reconciler.compare(A, Millis(began + 2)) != [], "its map is another one by now"
+    one.reconciler._comparisons.clear()
+    told(one.gossip.fingerprint(began), began)
+    one.reconciler.link_down(A, began)
+    assert one.reconciler.compare(A, Millis(began + 2)) != [], "who says so over a link that is gone may be anybody"
 
 
 def test_sessions_are_bounded() -> None:
