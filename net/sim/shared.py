@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from chain.primitives.errors import Malformed
 from chain.primitives.peer import PeerId
@@ -24,24 +25,43 @@ SURVEYS_MAX = 64
 """Surveys remembered; the oldest goes first."""
 
 
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Memory(dict[K, V]):
+    """Answers by their questions; all are forgotten together once there are too many."""
+
+    def __init__(self, most: int = REMEMBERED_MAX) -> None:
+        super().__init__()
+        self._most = most
+
+    def keep(self, question: K, answer: V) -> V:
+        """Remember an answer, and return it."""
+        if len(self) >= self._most:
+            self.clear()
+        self[question] = answer
+        return answer
+
+
 class SharedChecks:
     """Real checks with memory: a record that a thousand nodes receive is decoded and verified once."""
 
     def __init__(self, difficulty: int) -> None:
         self._real = real_checks(difficulty)
-        self._records: dict[bytes, Record | Malformed] = {}
-        self._signed: dict[int, tuple[Record, bool]] = {}
+        self._records: Memory[bytes, Record | Malformed] = Memory()
+        self._signed: Memory[int, tuple[Record, bool]] = Memory()
         """By the record object's identity, which the record beside it keeps from being given away: equal bytes are one
         object here, and hashing a record's fields costs as much as half of its way into a map."""
-        self._proved: dict[tuple[PeerId, int, int], bool] = {}
-        self._messages: dict[tuple[PeerId, Hash32, bytes], bool] = {}
-        self._changed: dict[tuple[int, int], tuple[Record, Record, Changes]] = {}
+        self._proved: Memory[tuple[PeerId, int, int], bool] = Memory()
+        self._messages: Memory[tuple[PeerId, Hash32, bytes], bool] = Memory(MESSAGES_MAX)
+        self._changed: Memory[tuple[int, int], tuple[Record, Record, Changes]] = Memory()
         """By the identities of the two records, which are kept beside the answer."""
-        self._summands: dict[tuple[PeerId, Millis], int] = {}
-        self._deltas: dict[bytes, Delta] = {}
-        self._followed: dict[int, tuple[Delta, bytes, bytes]] = {}
+        self._summands: Memory[tuple[PeerId, Millis], int] = Memory()
+        self._deltas: Memory[bytes, Delta] = Memory()
+        self._followed: Memory[int, tuple[Delta, bytes, bytes]] = Memory()
         """By the delta object's identity: what it follows, and what it makes of that."""
-        self._between: dict[tuple[int, int], tuple[bytes, bytes, bytes | None]] = {}
+        self._between: Memory[tuple[int, int], tuple[bytes, bytes, bytes | None]] = Memory()
         """By the identities of the two records' bytes, which are kept beside the delta."""
 
     def reset(self, difficulty: int) -> None:
@@ -51,15 +71,18 @@ class SharedChecks:
 
     def forget(self) -> None:
         """Forget all answers; the same questions get the same ones."""
-        self._records.clear()
-        self._signed.clear()
-        self._proved.clear()
-        self._messages.clear()
-        self._changed.clear()
-        self._summands.clear()
-        self._deltas.clear()
-        self._followed.clear()
-        self._between.clear()
+        for memory in (
+            self._records,
+            self._signed,
+            self._proved,
+            self._messages,
+            self._changed,
+            self._summands,
+            self._deltas,
+            self._followed,
+            self._between,
+        ):
+            memory.clear()
 
     def checks(self) -> Checks:
         """Return the checks to give to every mesh of the world."""
@@ -82,9 +105,7 @@ class SharedChecks:
                 known = self._real.decode(raw)
             except Malformed as error:
                 known = error
-            if len(self._records) >= REMEMBERED_MAX:
-                self._records.clear()
-            self._records[raw] = known
+            self._records.keep(raw, known)
         if isinstance(known, Malformed):
             raise known
         return known
@@ -92,25 +113,17 @@ class SharedChecks:
     def _signature(self, record: Record) -> bool:
         known = self._signed.get(id(record))
         if known is None:
-            if len(self._signed) >= REMEMBERED_MAX:
-                self._signed.clear()
-            known = self._signed[id(record)] = (record, self._real.signature(record))
+            known = self._signed.keep(id(record), (record, self._real.signature(record)))
         return known[1]
 
     def _proof(self, peer: PeerId, nonce: int, epoch: int) -> bool:
         name = (peer, nonce, epoch)
         known = self._proved.get(name)
-        if known is None:
-            known = self._proved[name] = self._real.proof(peer, nonce, epoch)
-        return known
+        return self._proved.keep(name, self._real.proof(peer, nonce, epoch)) if known is None else known
 
     def _delta(self, raw: bytes) -> Delta:
         known = self._deltas.get(raw)
-        if known is None:
-            if len(self._deltas) >= REMEMBERED_MAX:
-                self._deltas.clear()
-            known = self._deltas[raw] = self._real.delta(raw)
-        return known
+        return self._deltas.keep(raw, self._real.delta(raw)) if known is None else known
 
     def _follow(self, base: bytes, delta: Delta) -> bytes | None:
         known = self._followed.get(id(delta))
@@ -118,46 +131,32 @@ class SharedChecks:
             return known[2]
         raw = self._real.follow(base, delta)
         if raw is not None:
-            if len(self._followed) >= REMEMBERED_MAX:
-                self._followed.clear()
-            self._followed[id(delta)] = (delta, base, raw)
+            self._followed.keep(id(delta), (delta, base, raw))
         return raw
 
     def _find_between(self, old: bytes, new: bytes) -> bytes | None:
         name = (id(old), id(new))
         known = self._between.get(name)
         if known is None:
-            if len(self._between) >= REMEMBERED_MAX:
-                self._between.clear()
-            known = self._between[name] = (old, new, self._real.between(old, new))
+            known = self._between.keep(name, (old, new, self._real.between(old, new)))
         return known[2]
 
     def _was_signed(self, peer: PeerId, digest: Hash32, signature: bytes) -> bool:
         name = (peer, digest, signature)
         known = self._messages.get(name)
-        if known is None:
-            if len(self._messages) >= MESSAGES_MAX:
-                self._messages.clear()
-            known = self._messages[name] = self._real.signed(peer, digest, signature)
-        return known
+        return self._messages.keep(name, self._real.signed(peer, digest, signature)) if known is None else known
 
     def _changes(self, old: Record, new: Record) -> Changes:
         name = (id(old), id(new))
         known = self._changed.get(name)
         if known is None:
-            if len(self._changed) >= REMEMBERED_MAX:
-                self._changed.clear()
-            known = self._changed[name] = (old, new, changes_between(old, new))
+            known = self._changed.keep(name, (old, new, changes_between(old, new)))
         return known[2]
 
     def _summand(self, peer: PeerId, seq: Millis) -> int:
         name = (peer, seq)
         known = self._summands.get(name)
-        if known is None:
-            if len(self._summands) >= REMEMBERED_MAX:
-                self._summands.clear()
-            known = self._summands[name] = item_fingerprint(peer, seq)
-        return known
+        return self._summands.keep(name, item_fingerprint(peer, seq)) if known is None else known
 
 
 class SharedSurveys:

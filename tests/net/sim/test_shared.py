@@ -1,11 +1,15 @@
 """What simulated nodes share: equal bytes once, equal questions asked of the real checks once, the same answers."""
 
+from dataclasses import replace
+
 import pytest
 
 from chain.primitives.errors import Malformed
+from chain.primitives.units import Millis
 from net.core.map.checks import real_checks
+from net.core.wire.record import encode_record
 from net.sim.scenarios.growth import build
-from net.sim.shared import Pool, SharedArchive, SharedChecks
+from net.sim.shared import Memory, Pool, SharedArchive, SharedChecks
 from net.sim.world import World
 
 
@@ -31,6 +35,30 @@ def test_shared_checks_answer_as_the_real_ones() -> None:
     assert not shared.signature(other)
     assert not shared.signature(other), "remembered for this record, not for its origin"
     assert shared.signature(record)
+
+
+def test_shared_deltas_are_the_real_ones() -> None:
+    old, real, shared = _raw(), real_checks(1), SharedChecks(1).checks()
+    record = real.decode(old)
+    new = encode_record(replace(record, seq=Millis(record.seq + 1), uplink=9))
+    raw = shared.between(old, new)
+    assert raw is not None
+    assert raw == real.between(old, new)
+    assert shared.between(old, new) is raw
+    delta = shared.delta(raw)
+    assert shared.delta(bytes(bytearray(raw))) is delta, "equal bytes are decoded once"
+    other = encode_record(replace(record, uplink=3))
+    for _ in range(2):
+        assert shared.follow(old, delta) == new
+        assert shared.follow(other, delta) is None, "remembered for this base, not for its origin"
+    assert shared.between(old, encode_record(replace(record, tags=(1, 2, 3)))) is None
+
+
+def test_memories_forget_all_at_once_when_they_are_full() -> None:
+    memory: Memory[int, str] = Memory(3)
+    for number in range(4):
+        assert memory.keep(number, "answer") == "answer"
+    assert list(memory) == [3]
 
 
 def test_a_forgotten_answer_is_found_again() -> None:
