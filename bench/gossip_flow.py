@@ -38,6 +38,11 @@ def frames(world: World) -> Counter[str]:
     return found
 
 
+def comparisons(world: World) -> int:
+    """Return how many comparisons of maps the running nodes have begun since they started."""
+    return sum(node.mesh.statistics().maps_compared for node in world.nodes if node.running)
+
+
 def agreement(world: World) -> Counter[str]:
     """Return how many ends of links there are, at how many the two maps were equal at the mark that pings speak of, and
     at how many they are equal now."""
@@ -68,7 +73,7 @@ def main() -> int:
     world = settled.begin(options.peers, options.seed)
     population = Population(world, session=options.session * 60_000) if options.session else None
     world.run_for(WARM_UP)
-    meter, before = Meter(world.nodes), frames(world)
+    meter, before, begun_before = Meter(world.nodes), frames(world), comparisons(world)
     if population is not None:
         population.meter = meter
     maps, spent, agreed = [], [], Counter[str]()
@@ -95,6 +100,8 @@ def main() -> int:
     print(
         f"  pings that tell of an equal map: {then:.1f} % as of a mark, {now:.1f} % if they spoke of the map as it is"
     )
+    begun_since = (comparisons(world) - begun_before) * 3_600_000 / MEASURED / options.peers
+    print(f"  comparisons of maps begun: {begun_since:.1f} an hour and peer")
     costs = f"{1e6 * sum(spent) / share:.0f} µs CPU per peer and second, {1e6 * POINTS * min(spent) / share:.0f}"
     print(f"  simulator: {costs} in the cheapest of {POINTS} stretches")
     return 0

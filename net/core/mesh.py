@@ -437,6 +437,8 @@ class Mesh:
             links_lost=interpreter.lost,
             links_annoying=parts.overlay.replaced,
             links_moved=parts.upkeep.moved,
+            maps_compared=parts.reconciler.compared,
+            records_mended=parts.reconciler.mended,
             refusals=dict(parts.overlay.refusals),
             frames=self._traffic.statistics(),
             setup=parts.overlay.setup.statistics(),

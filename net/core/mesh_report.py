@@ -65,6 +65,10 @@ class MeshStatistics:
     """Of them, those this node ended because the neighbour wasted its time."""
     links_moved: int
     """Of them, those whose own slot went over to a newcomer that its hash prefers."""
+    maps_compared: int
+    """Comparisons of the map with a neighbour that this node began."""
+    records_mended: int
+    """Records that these found missing at either end."""
     refusals: Mapping[Refusal, int]
     """Refusals received over the mesh, by cause."""
     frames: Mapping[FrameKind, FrameCount]

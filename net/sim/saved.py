@@ -27,7 +27,7 @@ from net.sim.node import SimNode
 from net.sim.progress import Steps, unheard
 from net.sim.world import End, Wire, World
 
-VERSION = 13
+VERSION = 14
 """Raised whenever a class whose instances a world holds changes."""
 
 RAW_FROM = 128

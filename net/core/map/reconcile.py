@@ -152,7 +152,10 @@ class Reconciler:
         """When each neighbour came, or was last compared with because its fingerprint differed."""
         self._rest_until = Millis(0)
         self._worked_at = Millis(0)
-        self._compared = self._mended = 0
+        self.compared = 0
+        """Comparisons begun here."""
+        self.mended = 0
+        """Records that they found missing at either end."""
         self._witnessed = False
         self._settle_at: Millis | None = None
         self._deadline: Millis | None = None
@@ -315,7 +318,7 @@ class Reconciler:
                 if raw is not None:
                     spare.append(raw)
         session.spared += len(spare)
-        self._mended += len(wanted) + len(spare)
+        self.mended += len(wanted) + len(spare)
         effects: list[MapEffect] = list(record_frames(peer, spare, Priority.BULK))
         for at in range(0, len(wanted), NAMES_MAX):
             want = RecordsWant(Turn.KEEP, tuple(wanted[at : at + NAMES_MAX]))
@@ -340,7 +343,7 @@ class Reconciler:
         waiting = [sums.summary(part) for part in merged(parts)]
         session = _Comparison(peer, sums, parts, waiting, now, unlisted=len(sums), heard_at=now)
         self._session += 1
-        self._compared += 1
+        self.compared += 1
         self._comparisons[self._session] = session
         return self._ask_on(self._session, session)
 

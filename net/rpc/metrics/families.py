@@ -192,6 +192,8 @@ MESH = Group(
         counter("links_lost", "lost_links", "Links that were up and ended."),
         counter("links_annoying", "annoying_links", "Links ended because the neighbour wasted this node's time."),
         counter("links_moved", "moved_links", "Own links that went over to a newcomer."),
+        counter("maps_compared", "compared_maps", "Comparisons of the map with a neighbour begun."),
+        counter("records_mended", "mended_records", "Records that these found missing at either end."),
         counter("frames", "received_frames", "Frames received.", label="kind", member="frames_in"),
         counter("frames", "received_bytes", "Bytes of frames received.", label="kind", member="bytes_in"),
         counter("frames", "sent_frames", "Frames sent.", label="kind", member="frames_out"),

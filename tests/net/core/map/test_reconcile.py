@@ -282,6 +282,7 @@ def test_lasting_differences_of_fingerprints_begin_a_comparison_now_and_then() -
             begun.append(second * 1000)
             one.reconciler._comparisons.clear()
     assert begun[0] == MISMATCH_FOR
+    assert one.reconciler.compared == len(begun) + 1, "and one as a witness of the map from disk"
     assert all(after - before >= GAP for before, after in pairwise(begun))
     later = Millis(START + 10**6)
     assert one.reconciler.heard_fingerprint(A, one.gossip.fingerprint(later), later) == []
