@@ -230,7 +230,7 @@ class Gossip:
         return events if sender is None or sender in self.spread else [*events, Untold(sender, record.seq)]
 
     def _offer(self, record: Record, base: bytes | None, sender: PeerId | None, now: Millis) -> None:
-        """Pass a record on: to those that are owed it whole as a delta, if `base`, the one before it, was held."""
+        """Pass a record on, as a delta to `base`, the one before it, where that was held and checked."""
         self._names.enter(record_name(record.peer[:PREFIX_BYTES], record.seq))
         self.spread.offer(record.peer, record.seq, base, sender, now)
 
@@ -296,9 +296,7 @@ class Gossip:
         if not contradict(held, record):
             if self._seen.sampled(digest):
                 self._verifier.require_signature(record)
-            self._counts.repeated += (
-                1  # the same content under another valid-looking signature: nobody gains by relaying it
-            )
+            self._counts.repeated += 1  # the same content under another signature: nobody gains by relaying it
             return []
         self._verifier.require_signature(record)
         self._seen.enter(digest)
