@@ -38,9 +38,9 @@ def frames(world: World) -> Counter[str]:
     return found
 
 
-def comparisons(world: World) -> int:
-    """Return how many comparisons of maps the running nodes have begun since they started."""
-    return sum(node.mesh.statistics().maps_compared for node in world.nodes if node.running)
+def comparisons(world: World) -> Counter[int]:
+    """Return how many comparisons of maps each running node has begun since it started."""
+    return Counter({node.index: node.mesh.statistics().maps_compared for node in world.nodes if node.running})
 
 
 def agreement(world: World) -> Counter[str]:
@@ -100,7 +100,9 @@ def main() -> int:
     print(
         f"  pings that tell of an equal map: {then:.1f} % as of a mark, {now:.1f} % if they spoke of the map as it is"
     )
-    begun_since = (comparisons(world) - begun_before) * 3_600_000 / MEASURED / options.peers
+    compared = comparisons(world)
+    begun_since = sum(count - begun_before[node] for node, count in compared.items()) * 3_600_000 / MEASURED
+    begun_since /= options.peers
     print(f"  comparisons of maps begun: {begun_since:.1f} an hour and peer")
     costs = f"{1e6 * sum(spent) / share:.0f} µs CPU per peer and second, {1e6 * POINTS * min(spent) / share:.0f}"
     print(f"  simulator: {costs} in the cheapest of {POINTS} stretches")
