@@ -4,7 +4,7 @@ import gc
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
@@ -14,7 +14,7 @@ import click
 
 from chain.primitives.errors import ConfigError, StorageError
 from cli.commands.progress_line import clear_line, show_line
-from cli.commands.story_progress import Shown, broken_off, never, shown
+from cli.commands.story_progress import Shown, broken_off, shown
 
 if TYPE_CHECKING:
     from net.sim.scenarios.outcome import Outcome
@@ -137,8 +137,8 @@ GROWTHS = ("growth", "loss", "dials", "reach")
 EMPTY = ("reach", "settled")
 """Stories that begin in no saved world."""
 
-BREAKABLE = ("growth", "loss", "dials", "churn")
-"""Stories that can be broken off and gone on with: those that take hours where peers are many."""
+RESUMABLE = ("growth", "loss", "dials", "churn")
+"""Stories that can be gone on with where they were broken off: those that take hours where peers are many."""
 
 STORIES: dict[str, tuple[str, Told]] = {
     "growth": ("Let peers join until all maps are true. Then one publishes a message.", _growth("growth")),
@@ -161,7 +161,7 @@ def _options(name: str) -> list[click.Parameter]:
     """Return the options of a story."""
     go_on = "Go on in this world, where it was broken off."
     load = go_on if name in GROWTHS else "Begin in this world" + (", or go on." if name == "churn" else ".")
-    save = "Write the world at the end here" + (", on Ctrl-C too, to go on from." if name in BREAKABLE else ".")
+    save = "Write the world at the end here" + (", on Ctrl-C too, to go on from." if name in RESUMABLE else ".")
     there, file = (click.Path(exists=exists, dir_okay=False, path_type=Path) for exists in (True, False))
     folder, count = click.Path(file_okay=False, path_type=Path), click.IntRange(1)
     own = {
@@ -186,11 +186,16 @@ def _options(name: str) -> list[click.Parameter]:
 def _command(name: str, about: str, tell: Told) -> click.Command:
     @click.command(name, help=about, params=_options(name))
     def command(save: Path | None, pictures: Path | None, *, as_json: bool, profile: bool, **asked: Any) -> None:
+        from net.sim.scenarios.story import BrokenOff
+
         _check_places(save, pictures)
         parts: dict[str, float] = {}
-        breaking = broken_off(name, save, _write) if save is not None and name in BREAKABLE else nullcontext(never)
-        with breaking as ask, shown(name, ask) as seen, _uncollected(), _profiled(parts if profile else None):
-            outcome, world = tell(Asked(**asked), seen)
+        whole, kept = True, save if name in RESUMABLE else None
+        with broken_off(kept) as ask, shown(name, ask) as seen, _uncollected(), _profiled(parts if profile else None):
+            try:
+                outcome, world = tell(Asked(**asked), seen)
+            except BrokenOff as broken:
+                whole, outcome, world, save = False, broken.so_far, broken.world, kept
         try:
             click.echo(outcome.to_json() if as_json else outcome.table())
             for part, seconds in sorted(parts.items(), key=lambda one: -one[1])[:PARTS_SHOWN]:
@@ -200,6 +205,10 @@ def _command(name: str, about: str, tell: Told) -> click.Command:
         finally:  # whatever becomes of the others: a world may be hours of work
             if save is not None:
                 _write(world, save)
+        if not whole:
+            if save is not None:
+                click.echo(f"go on with: mappemonde simulate {name} --load {save} --save {save}", err=True)
+            raise KeyboardInterrupt
 
     return command
 

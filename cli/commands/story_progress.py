@@ -13,10 +13,6 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from net.sim.world import World
-
-Write = Callable[["World", Path], None]
-
 
 class Shown(Protocol):
     """Hears how far a command is."""
@@ -80,30 +76,26 @@ def shown(name: str, asked: Callable[[], bool]) -> Iterator[Shown]:
         yield Bars(bars, name, asked)
 
 
-def never() -> bool:
-    """Break nothing off."""
-    return False
-
-
 @contextmanager
-def broken_off(name: str, save: Path, write: Write) -> Iterator[Callable[[], bool]]:
-    """Tell whether a signal has asked to break the story off; where it then is, write its world.
+def broken_off(save: Path | None) -> Iterator[Callable[[], bool]]:
+    """Tell whether a signal has asked to break the story off, which is then told as far as it came; `save` is where its
+    world will be written, None if nowhere.
 
-    The story begins when it asks for the first time. A signal before that ends the process as ever: a network that is
-    still being made is nothing to go on from.
+    The story begins when it asks for the first time. A signal before that ends the process as ever: of a network that
+    is still being made nothing can be told. So does a second signal.
     """
-    from net.sim.scenarios.story import BrokenOff
-
     begun = asked = False
 
     def ask(_signal: int, _frame: FrameType | None) -> None:
         nonlocal asked
-        give_back()  # the second signal ends the process
+        give_back()
         if not begun:
-            click.echo(f"\nthe story had not begun: nothing is written to {save}", err=True)
+            kept = "" if save is None else f": nothing is written to {save}"
+            click.echo(f"\nthe story had not begun{kept}", err=True)
             raise KeyboardInterrupt
         asked = True
-        click.echo(f"\nwriting the world to {save} after this virtual second", err=True)
+        kept = "" if save is None else f" and writing the world to {save}"
+        click.echo(f"\ntelling what is known{kept} after this virtual second; Ctrl-C again ends at once", err=True)
 
     def give_back() -> None:
         for number, handler in before.items():
@@ -117,10 +109,5 @@ def broken_off(name: str, save: Path, write: Write) -> Iterator[Callable[[], boo
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield answer
-    except BrokenOff as broken:
-        click.echo(f"so far:\n{broken.so_far.table()}", err=True)
-        write(broken.world, save)
-        click.echo(f"go on with: mappemonde simulate {name} --load {save} --save {save}", err=True)
-        raise KeyboardInterrupt from None
     finally:
         give_back()

@@ -7,7 +7,7 @@ from chain.primitives.errors import ConfigError
 from net.sim.node import SimNode
 from net.sim.progress import Progress
 from net.sim.scenarios.growth import TOPIC, settings, surveys_map
-from net.sim.scenarios.outcome import Outcome
+from net.sim.scenarios.outcome import Numbers, Outcome
 from net.sim.scenarios.story import MESSAGE_TIME, Teller, interrupted
 from net.sim.traffic import Meter
 from net.sim.world import World
@@ -74,11 +74,11 @@ class Life(Teller):
         self.meter = Meter(world.nodes)
         self.population = Population(world, session=session, meter=self.meter)
 
-    def so_far(self) -> dict[str, float | int | str | None]:
-        """Return what peers have received so far, and how many have come and gone."""
-        return self.received() | super().so_far()
+    def counts(self) -> Numbers:
+        """Return the numbers of the population and of its traffic up to now."""
+        return self.outcome.numbers | self.received()
 
-    def received(self) -> dict[str, float | int | str | None]:
+    def received(self) -> Numbers:
         """Return the numbers of the population and of its traffic."""
         traffic = self.meter.read()
         return {

@@ -34,21 +34,19 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
         node.crash()
     left = [node for node in world.nodes if node.running]
     at_once = shape(left)
-    true_after = teller.until_true(HEALING, "healing")
-    teller.pass_time(max(0, HEALING - (true_after or HEALING)), "healing", watch=True)
-    healed = shape(left)
-    teller.pass_time(duration - HEALING, "after", watch=True)
-    outcome.numbers = {
+    outcome.numbers |= {
         "survivors": len(left),
         f"one_piece_of_{DRAWS}_draws": sum(giant == 1 for giant in third),
         "half_gone_mean_giant": sum(half) / len(half),
         "half_gone_worst_giant": min(half),
         "pieces_at_once": at_once.components,
         "degree_at_once": at_once.mean_degree,
-        "pieces_after_60_s": healed.components,
-        "degree_after_60_s": healed.mean_degree,
-        "maps_true_after_ms": true_after,
     }
+    true_after = outcome.numbers["maps_true_after_ms"] = teller.until_true(HEALING, "healing")
+    teller.pass_time(max(0, HEALING - (true_after or HEALING)), "healing", watch=True)
+    healed = shape(left)
+    outcome.numbers |= {"pieces_after_60_s": healed.components, "degree_after_60_s": healed.mean_degree}
+    teller.pass_time(duration - HEALING, "after", watch=True)
     teller.message(left[-1], TOPIC.number)
     return teller.end()
 

@@ -167,5 +167,5 @@ def _tell(world: World, teller: Joining) -> Outcome:
     teller.pass_until(joined + min(SETTLED, limit), "settling", watch=True)
     teller.message(nodes[-1], TOPIC.number)
     teller.shape()
-    teller.records()
+    outcome.numbers |= teller.records()
     return teller.end()

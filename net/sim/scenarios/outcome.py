@@ -7,6 +7,9 @@ from pathlib import Path
 from net.sim.pictures import curves_svg, histogram_svg
 from net.sim.scenarios.numbers import NUMBERS, Number
 
+Numbers = dict[str, float | int | str | None]
+"""By the names of `net.sim.scenarios.numbers`; None is what did not come about."""
+
 _CURVES = {
     "precision": "precision: mapped links that exist",
     "recall": "recall: existing links that are mapped",
@@ -21,8 +24,7 @@ class Outcome:
     peers: int
     """At the beginning, or once all have joined."""
     seed: int
-    numbers: dict[str, float | int | str | None] = field(default_factory=dict)
-    """By the names of `net.sim.scenarios.numbers`."""
+    numbers: Numbers = field(default_factory=dict)
     since: str = "the beginning"
     """What happened at second 0 of the curves."""
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)

@@ -36,7 +36,7 @@ def run(peers: int, seed: int, *, progress: Progress | None = None, steps: Steps
     outcome.numbers["maps_true_after_ms"] = teller.until_true(LIMIT, "learning")
     teller.message(nodes[-1], TOPIC.number)
     teller.shape()
-    teller.records()
+    outcome.numbers |= teller.records()
     return teller.end(), world
 
 

@@ -12,8 +12,8 @@ from net.sim.measures import delays, links_matrix, reach
 from net.sim.node import SimNode
 from net.sim.pictures import map_svg
 from net.sim.progress import Progress
-from net.sim.scenarios.outcome import Outcome
-from net.sim.truth import quality
+from net.sim.scenarios.outcome import Numbers, Outcome
+from net.sim.truth import MapQuality, quality
 from net.sim.world import World
 
 MESSAGE_TIME = 5_000
@@ -90,17 +90,33 @@ class Teller:
             if watch:
                 self.judge()
             if self._show(doing, ahead=MESSAGE_TIME):
-                raise BrokenOff(self._world, replace(self.outcome, numbers=self.so_far()))
+                raise BrokenOff(self._world, self._so_far())
 
-    def so_far(self) -> dict[str, float | int | str | None]:
-        """Return the numbers that a story in its middle can tell."""
-        passed = (self._world.now - self._began) / 1000
-        return {"virtual_seconds": passed, "cpu_seconds": round(self._cpu_seconds(), 1)}
+    def _so_far(self) -> Outcome:
+        """Return what can be told of a story in its middle, which stays as it is."""
+        maps, links = self._judged(), degrees([node for node in self._world.nodes if node.running])
+        found = {"mean_precision": maps.mean_precision, "mean_recall": maps.mean_recall}
+        return replace(self.outcome, numbers=self.counts() | found | self._passed(), degrees=links)
+
+    def counts(self) -> Numbers:
+        """Return what the story has found and counted up to now."""
+        return self.outcome.numbers | self.records()
+
+    def _passed(self) -> Numbers:
+        """Return what the time up to now has cost."""
+        return {
+            "virtual_seconds": (self._world.now - self._began) / 1000,
+            "deliveries": self._world.delivered - self._frames_before,
+            "cpu_seconds": round(self._cpu_seconds(), 1),
+        }
+
+    def _judged(self) -> MapQuality:
+        nodes = [node for node in self._world.nodes if node.running]
+        return quality(self._world.nodes, nodes[:: -(-len(nodes) // JUDGED_MAX)])
 
     def judge(self) -> bool:
         """Add a point to the curves; tell whether the maps are true."""
-        nodes = [node for node in self._world.nodes if node.running]
-        found = quality(self._world.nodes, nodes[:: -(-len(nodes) // JUDGED_MAX)])
+        found = self._judged()
         seconds = (self._world.now - self._began) / 1000
         for name, value in (("precision", found.mean_precision), ("recall", found.mean_recall)):
             self.outcome.curves.setdefault(name, []).append((seconds, round(value, 5)))
@@ -144,10 +160,10 @@ class Teller:
             "lambda2_over_random": found.lambda2 / max(twin.lambda2, 1e-9),
         }
 
-    def records(self) -> None:
-        """Add to the outcome what the nodes that run have signed and taken since they started, and all bytes."""
+    def records(self) -> Numbers:
+        """Return what the nodes that run have signed and taken since they started, and all bytes."""
         statistics = [node.mesh.statistics().gossip for node in self._world.nodes if node.running]
-        self.outcome.numbers |= {
+        return {
             "records_signed": sum(one.signed for one in statistics),
             "records_taken": sum(one.applied for one in statistics),
             "megabytes": round((self._world.bytes_delivered - self._bytes_before) / 1e6, 1),
@@ -157,7 +173,7 @@ class Teller:
         """Add what all stories tell: maps at the end, CPU, frames, digest."""
         world, numbers = self._world, self.outcome.numbers
         self._show("measuring")
-        cpu = self._cpu_seconds()
+        passed = self._passed()
         world.story = None
         maps = quality(world.nodes)
         numbers |= {
@@ -165,9 +181,7 @@ class Teller:
             "mean_recall": maps.mean_recall,
             "worst_precision": maps.precision,
             "worst_recall": maps.recall,
-            "virtual_seconds": (world.now - self._began) / 1000,
-            "deliveries": world.delivered - self._frames_before,
-            "cpu_seconds": round(cpu, 1),
+            **passed,
             "digest": world.digest.hex(),
         }
         running = [node for node in world.nodes if node.running]

@@ -66,7 +66,8 @@ def test_an_interrupted_growth_is_gone_on_with(second: int, monkeypatch: pytest.
     broken = CliRunner().invoke(simulate_command, [*words, "--save", saved])
     assert broken.exit_code == 1, "click's runner makes 1 of what `main` makes 130 of"
     assert f"--load {saved}" in broken.output
-    assert "frames arrived" not in broken.output
+    assert "frames arrived" in broken.output, "what is known so far"
+    assert "a message came to" not in broken.output, "that is the end's"
     assert signal.getsignal(signal.SIGINT) is before
     assert _told("growth", "--load", saved) == whole
     assert [path.name for path in tmp_path.iterdir()] == ["world"]
@@ -92,6 +93,30 @@ def test_an_interrupted_churn_is_gone_on_with(monkeypatch: pytest.MonkeyPatch, t
     refused = CliRunner().invoke(simulate_command, ["crash", "--load", saved])
     assert "in the middle of churn" in str(refused.exception)
     assert _told("churn", "--load", saved) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("story", ["reach", "crash"])
+def test_any_interrupted_story_tells_what_is_known(story: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without `--save` Ctrl-C lost hours of figures; a story that cannot be gone on with leaves no world behind."""
+
+    def start(node: SimNode) -> None:
+        if node.index == 0:
+            node.world.at(node.world.now + 1_500, signal.raise_signal, signal.SIGINT)
+        started(node)
+
+    started = SimNode.start
+    monkeypatch.setattr(SimNode, "start", start)
+    places = ["--save", str(tmp_path / "world"), "--pictures", str(tmp_path / "pictures")]
+    broken = CliRunner().invoke(simulate_command, [story, "--peers", "12", "--json", *places])
+    assert broken.exit_code == 1, "click's runner makes 1 of what `main` makes 130 of"
+    told = json.loads(broken.stdout)
+    assert 2 <= told["virtual_seconds"] < 3
+    assert told["mean_recall"] > 0
+    assert "reached" not in told
+    assert "go on" not in broken.stderr
+    assert not (tmp_path / "world").exists()
+    assert (tmp_path / "pictures" / f"{story}.json").read_text() == broken.stdout.rstrip("\n")
 
 
 @pytest.mark.slow
