@@ -64,7 +64,7 @@ class Rows:
         self.ids = self.epoch = self.flags = self.meta = self.count = self.confirmed = _EMPTY_BYTES
         self.seq_low = self.born_low = self.tags = _EMPTY_SHORTS
         self.seq_high = self.born_high = self.nonce = self.offset = self.first_seen = _EMPTY_WORDS
-        self._found_peer: PeerId | None = None
+        self._found_peer = b""
         self._found_row = -1
         """The last look-up: a record's way through the checks asks for its origin several times."""
         self._allocate(_FIRST_ROWS)
@@ -144,7 +144,7 @@ class Rows:
 
     def find(self, peer: PeerId) -> int:
         """Return the row of an id, tombstones included, -1 if none."""
-        if peer is self._found_peer:
+        if peer == self._found_peer:
             return self._found_row
         row = self.by_prefix(peer[:PREFIX_BYTES])
         if row >= 0 and self.peer(row) != peer:
@@ -155,6 +155,12 @@ class Rows:
     def peer(self, row: int) -> PeerId:
         """Return the id of a row."""
         return PeerId(self.id_view[row * 32 : row * 32 + 32].tobytes())
+
+    def found(self, row: int) -> PeerId:
+        """Return the id of a row that was looked up by its prefix: what is asked next is most often about this peer."""
+        peer = self._found_peer = self.peer(row)
+        self._found_row = row
+        return peer
 
     def seq(self, row: int) -> Millis:
         """Return the signing time of a row's record."""
@@ -171,7 +177,7 @@ class Rows:
 
     def add(self, peer: PeerId) -> tuple[int, int]:
         """Return a blank row for an id that has none, and the row of another id with its prefix, -1 if none."""
-        self._found_peer = None
+        self._found_peer = b""
         first = self.by_prefix(peer[:PREFIX_BYTES])
         if self.free:
             row = self.free.pop()
@@ -211,7 +217,7 @@ class Rows:
 
     def release(self, rows: "list[int]") -> None:
         """Give back rows that no link names any more. The index is made anew: call it for many at once."""
-        self._found_peer = None
+        self._found_peer = b""
         for row in rows:
             self.flags_view[row] = 0
             self.twins.pop(self.peer(row), None)

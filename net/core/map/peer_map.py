@@ -367,7 +367,7 @@ class PeerMap:
         row = self._rows.by_prefix(prefix) if len(prefix) == PREFIX_BYTES else -1
         if row < 0 or not self._rows.flags_view[row] & ALIVE or self._rows.meta_view[row] & AMBIGUOUS:
             return None
-        return self._rows.peer(row)
+        return self._rows.found(row)
 
     def neighbours(self, peer: PeerId) -> list[MapLink]:
         """Return the peer's listed links to peers on the map, confirmed or not."""
