@@ -1,10 +1,10 @@
 """What each peer receives while records flow all the time, by kind of frame, and what the simulator spends on it.
 
-`python -m bench.gossip_flow [--peers N] [--seed S] [--session MINUTES] [--names-every MS] [--pull-after MS]` makes a
-settled network, lets its peers come and go ten times as fast as they do in earnest (so that 250 sign four
-records a second together), and counts for two virtual minutes after two. The reference is the run's own
-least: each signed record once to each peer. With `--session 0` nobody comes or goes: what a network costs in which
-nothing happens. The last two options try other constants of `net.core.map`.
+`python -m bench.gossip_flow [--peers N] [--seed S] [--session MINUTES] [--names-every MS] [--pull-after MS]
+[--peers-a-tree N]` makes a settled network, lets its peers come and go ten times as fast as they do in earnest (so
+that 250 sign four records a second together), and counts for two virtual minutes after two. The reference is the run's
+own least: each signed record once to each peer. With `--session 0` nobody comes or goes: what a network costs in which
+nothing happens. The last three options try other constants of `net.core.map`.
 """
 
 import argparse
@@ -14,8 +14,9 @@ from collections import Counter
 from time import process_time
 
 from chain.primitives.units import Millis
-from net.core.map import _pulls, _spread
+from net.core.map import _pulls, _spread, _tree
 from net.core.map._marks import NEAR
+from net.core.wire.frame import FrameKind
 from net.sim.scenarios import settled
 from net.sim.scenarios.churn import SESSION, Population
 from net.sim.traffic import Meter
@@ -36,6 +37,17 @@ def frames(world: World) -> Counter[str]:
         if node.running:
             found.update({kind.name: count.frames_in for kind, count in node.mesh.statistics().frames.items()})
     return found
+
+
+def records_sent(world: World) -> Counter[int]:
+    """Return the bytes of records that each running node has sent since it started."""
+    return Counter(
+        {
+            node.index: node.mesh.statistics().frames[FrameKind.RECORDS].bytes_out
+            for node in world.nodes
+            if node.running and FrameKind.RECORDS in node.mesh.statistics().frames
+        }
+    )
 
 
 def comparisons(world: World) -> Counter[int]:
@@ -67,13 +79,16 @@ def main() -> int:
     parser.add_argument("--session", type=int, default=SESSION // 600_000, help="mean session, minutes")
     parser.add_argument("--names-every", type=int, default=_spread.NAMES_EVERY, help="ms")
     parser.add_argument("--pull-after", type=int, default=_pulls.PULL_AFTER, help="ms")
+    parser.add_argument("--peers-a-tree", type=int, default=_tree.PEERS_A_TREE)
     options = parser.parse_args()
+    _tree.PEERS_A_TREE = options.peers_a_tree
     _spread.NAMES_EVERY, _pulls.PULL_AFTER = Millis(options.names_every), Millis(options.pull_after)
     gc.disable()
     world = settled.begin(options.peers, options.seed)
     population = Population(world, session=options.session * 60_000) if options.session else None
     world.run_for(WARM_UP)
     meter, before, begun_before = Meter(world.nodes), frames(world), comparisons(world)
+    sent_before = records_sent(world)
     if population is not None:
         population.meter = meter
     maps, spent, agreed = [], [], Counter[str]()
@@ -93,6 +108,12 @@ def main() -> int:
     share = options.peers * MEASURED / 1000
     for kind, count in (frames(world) - before).most_common(7):
         print(f"    {kind:<16} {count / share:6.2f}")
+    sent = sorted(size - sent_before[node] for node, size in records_sent(world).items())
+    mean = sum(sent) / len(sent)
+    print(
+        f"  records sent: {1000 * mean / MEASURED:.0f} B; {sent[-1] / mean:.1f} times as much by the busiest peer, "
+        f"{sent[len(sent) * 9 // 10] / mean:.1f} by one in ten"
+    )
     precision = sum(one.mean_precision for one in maps) / POINTS
     recall = sum(one.mean_recall for one in maps) / POINTS
     print(f"  maps: precision {precision:.4f}, recall {recall:.4f}; {traffic.signed:.1f} records an hour and peer")

@@ -101,7 +101,7 @@ def assemble(
 
     def deeds(peer: PeerId) -> Deeds:
         tally = relay.conduct.of(peer)
-        news, outdated = gossip.spread.conduct(peer)
+        news, outdated = gossip.spread.flows.conduct(peer)
         account = gossip.pulls.conduct(peer)
         answered, silent = requests.conduct(peer)
         return Deeds(

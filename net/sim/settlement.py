@@ -157,7 +157,7 @@ def spread_map(nodes: Sequence[SimNode], steps: Steps = unheard) -> None:
         facts = node.mesh.parts.peer_map.facts(node.peer)
         assert facts is not None, "a node knows its own record"
         node.mesh.parts.peer_map.known_since(facts.born)
-        gossip.spread.only_tree()
+        gossip.spread.flows.only_trees()
         steps(done, len(nodes), "spreading the map")
 
 

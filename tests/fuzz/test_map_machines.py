@@ -13,6 +13,7 @@ from net.core.wire.delta import delta_between
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
+    ALL_LANES,
     RecordsWant,
     Turn,
     encode_equivocation,
@@ -67,8 +68,8 @@ bodies = st.one_of(
     st.tuples(st.sampled_from(sorted(GOSSIP_KINDS | RANGE_KINDS)), st.binary(max_size=200)),
     raws.map(lambda items: (FrameKind.RECORDS, encode_records(items))),
     names.map(lambda items: (FrameKind.RECORDS_HAVE, encode_have(items))),
-    st.tuples(st.sampled_from(Turn), names).map(
-        lambda pair: (FrameKind.RECORDS_WANT, encode_want(RecordsWant(pair[0], tuple(pair[1]))))
+    st.builds(RecordsWant, st.sampled_from(Turn), names.map(tuple), st.integers(1, ALL_LANES)).map(
+        lambda want: (FrameKind.RECORDS_WANT, encode_want(want))
     ),
     st.tuples(st.sampled_from(RAW), st.sampled_from(RAW)).map(
         lambda pair: (FrameKind.EQUIVOCATION, encode_equivocation(*pair))

@@ -1,12 +1,7 @@
-"""How records spread: whole along eager links, by name along lazy ones, pulled where a name comes first.
+"""The outboxes of all links: records go whole where `_flows` says so, by name everywhere else.
 
-The eager links are those of a tree that each peer reads off its map (`_tree`): the one to its parent, and those to the
-peers that have told it that it is theirs. Every record then crosses each node about once. What the tree misses is
-mended as in Plumtree (Leitão et al. 2007): a lazy link whose names prove useful turns eager as well, and lazy again
-when it keeps bringing what is here already, so that a neighbour that swallows records delays them by PULL_AFTER at
-most. A new link between two that have eager links begins lazy. Over a lazy link one end tells a name first (the
-origin's last bit decides which) and the other holds its tongue if it hears it: else both would tell each other what
-both hold. Rejected: pushing to all links, five copies each; a tree that only mends itself (docs/decisions).
+A name that comes first is asked for (`_pulls`). Over a lazy link one end tells a name first (the origin's last bit
+decides which) and the other holds its tongue if it hears it: else both would tell each other what both hold.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
@@ -18,7 +13,8 @@ from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
 from net.core.map._credit import Credit
-from net.core.map._tree import Tree
+from net.core.map._flows import Flows
+from net.core.map._tree import Trees
 from net.core.moments import soonest
 from net.core.wire.frame import FrameKind, ToPeer
 from net.core.wire.gossip import (
@@ -29,6 +25,7 @@ from net.core.wire.gossip import (
     encode_have,
     encode_records,
     encode_want,
+    lane_of,
     name_seq,
     record_name,
 )
@@ -63,22 +60,9 @@ HOLDS_MAX = 8_192
 """Names of what one neighbour holds, told, brought or sent, from which on no more are remembered until the next flush
 of names (a frame of NAMES_MAX is taken whole): further ones are told it though it has them."""
 
-EAGER_ENOUGH = 3
-"""Eager links from which on a further link begins lazy, if its other end has as many links on the map."""
-
-CROSSING = Millis(30_000)
-"""How old news may be that a neighbour does not know yet, or that cross what it sends: a busy one is seconds behind."""
-
 BASE_HELD = Millis(15_000)
 """How old a record may be that a neighbour lacks, though it was named to it: those that it asks first and second are
 given seven seconds (`_pulls`). Until then the one after it goes in full, or the neighbour would have to ask for it."""
-
-LAZY_AFTER = 3
-"""A link that is not the tree's turns lazy when repetitions outweigh news by this many (news count double)."""
-
-REPEATS_SPARED = 256
-"""Repetitions over an eager link that are no waste, beside one for each record that this node has passed on since the
-link came up: a neighbour that has closed a gap passes on at once what others had before."""
 
 
 class _Push(NamedTuple):
@@ -93,37 +77,12 @@ class _Push(NamedTuple):
 class _Link:
     side: int
     """0 or 1, the other at the other end: names of origins whose last bit is this one are told here first."""
-    useful: bool = True
-    """Eager because it is new, or because it brought what others had not; repetitions end it."""
-    parent: bool = False
-    """Eager as this node's way to the root of the tree."""
-    child: bool = False
-    """Eager as the other end's way to the root."""
-    lazy_since: Millis | None = None
-    """When the first batch came after the link had turned lazy, or the other end was reminded; None while eager."""
-    reminded: bool = False
-    """Whether the other end was told twice that the link is lazy: turns that cross can leave its ends at odds."""
-    passed_before: int = 0
-    """How many records this node had passed on when the link came up."""
-    repeated: int = 0
-    """What the link has brought again while it was eager, without what was waste."""
-    score: int = 0
-    news: int = 0
-    wasted: int = 0
     push: dict[bytes, _Push] = field(default_factory=dict)
     """Records to be sent whole, by their origins' prefixes; the one that has waited longest first."""
     holds: set[RecordName] = field(default_factory=set)
     """What the other end has told, brought or been sent since the last flush of names: it need not be told."""
     held: set[RecordName] = field(default_factory=set)
     """What that was between the two flushes before."""
-
-    @property
-    def in_tree(self) -> bool:
-        return self.parent or self.child
-
-    @property
-    def eager(self) -> bool:
-        return self.useful or self.parent or self.child
 
 
 class Spread:
@@ -134,19 +93,16 @@ class Spread:
         me: PeerId,
         raw_of: Callable[[PeerId], bytes | None],
         between: Callable[[bytes, bytes], bytes | None],
-        tree: Tree | None,
+        trees: Trees | None,
     ) -> None:
         """`raw_of` gives the newest record of an origin, `between` the delta from one record to the next, None if there
-        can be none; `tree` is None where the map is not the whole one."""
+        can be none; `trees` is None where the map is not the whole one."""
+        self.flows = Flows(trees)
+        """Which links carry records whole."""
         self._me = me
         self._raw_of = raw_of
         self._between = between
-        self._tree = tree
         self._links: dict[PeerId, _Link] = {}
-        self._flows: list[tuple[PeerId, _Link]] | None = None
-        """The eager links, None when they are to be found anew: whatever makes a link eager or lazy says so."""
-        self._passed = 0
-        """How many records were offered to the links so far."""
         self._fresh: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
         """Names since the last flush by their prefixes, and by the side that tells them first."""
         self._later: tuple[dict[bytes, RecordName], dict[bytes, RecordName]] = ({}, {})
@@ -156,8 +112,6 @@ class Spread:
         self._names_at: Millis | None = None
         self._named_at = Millis(0)
         self._budget = Credit(GOSSIP_BUDGET, GOSSIP_BUDGET, GOSSIP_BUDGET)
-        self.healing = False
-        """While the node mends its own links or the map, records go at once and to all links."""
 
     def prefer(self, first: Callable[[], Sequence[Set[PeerId]]]) -> None:
         """Set whose records go first in want of room: those of each set before those of the next, then the newest."""
@@ -165,20 +119,13 @@ class Spread:
 
     def add(self, peer: PeerId, degree: int, now: Millis) -> list[ToPeer]:
         """Begin to spread over a link to a peer with this many links on the map."""
-        link = self._links[peer] = _Link(int(self._me < peer), passed_before=self._passed)
-        self._flows = None
-        if self._tree is not None:
-            self._tree.links_changed(now)
-        if degree < EAGER_ENOUGH or (len(self.eager()) <= EAGER_ENOUGH and self._parent() is None):
-            return []
-        self._useless(link)
-        return [_want(peer, RecordsWant(Turn.LAZY, ()))]
+        self._links[peer] = _Link(int(self._me < peer))
+        return self.flows.add(peer, degree, now)
 
     def remove(self, peer: PeerId, now: Millis) -> None:
         """Forget a link and what waits for it."""
-        self._flows = None
-        if self._links.pop(peer, None) is not None and self._tree is not None:
-            self._tree.links_changed(now)
+        self._links.pop(peer, None)
+        self.flows.remove(peer, now)
 
     def __contains__(self, peer: object) -> bool:
         """Tell whether records are spread over the link to this neighbour."""
@@ -188,20 +135,11 @@ class Spread:
         """Return the links records are spread over."""
         return list(self._links)
 
-    def eager(self) -> list[PeerId]:
-        """Return the eager links."""
-        return [peer for peer, _ in self._eager()]
-
-    def _eager(self) -> list[tuple[PeerId, _Link]]:
-        if self._flows is None:
-            self._flows = [(peer, link) for peer, link in self._links.items() if link.eager]
-        return self._flows
-
     def offer(self, origin: PeerId, seq: Millis, base: bytes | None, sender: PeerId | None, now: Millis) -> None:
         """Queue an origin's newest record, signed at `seq`, for all links but the sender's; `base` is the one before it
         if that was here: then only those get the newest in full who may not hold that one.
         """
-        self._passed += 1
+        self.flows.passed += 1
         prefix = origin[:PREFIX_BYTES]
         name = record_name(prefix, seq)
         entry, in_full = _Push(now, origin, name, base), _Push(now, origin, name, None)
@@ -212,9 +150,10 @@ class Spread:
             if known is not None and len(known.holds) < HOLDS_MAX:
                 known.holds.add(name)
         pushed = False
-        for peer, link in self._links.items() if self.healing else self._eager():
+        for peer in self.flows.over(lane_of(prefix)):
             if peer in (sender, origin):
                 continue
+            link = self._links[peer]
             if len(link.holds) < HOLDS_MAX:
                 link.holds.add(name)
             push = link.push
@@ -225,7 +164,7 @@ class Spread:
             if len(push) > PUSH_MAX:
                 del push[next(iter(push))]
         if pushed:
-            due = now if self.healing else Millis(now + FLUSH_EVERY)
+            due = now if self.flows.healing else Millis(now + FLUSH_EVERY)
             self._flush_at = due if self._flush_at is None else min(self._flush_at, due)
         self._name(origin, name, now)
 
@@ -251,111 +190,24 @@ class Spread:
                 if waiting is not None and waiting.name == name:
                     del push[name[:PREFIX_BYTES]]
 
-    def judged(self, peer: PeerId, *, news: int, repeats: int, outdated: int, now: Millis) -> list[ToPeer]:
-        """Count what a batch brought; turn the link lazy when it keeps repeating what came by others.
-
-        `outdated` are older than a record that all have had for CROSSING. Repetitions over a link that has been lazy
-        for as long remind the other end of it; those that come CROSSING after that are waste, and so are those over an
-        eager link beyond what an honest neighbour could repeat, for the other end alone makes it eager if it likes.
-        """
-        link = self._links.get(peer)
-        if link is None:
-            return []
-        if link.eager:
-            link.lazy_since = None
-            spared = REPEATS_SPARED + self._passed - link.passed_before
-            link.wasted += max(0, link.repeated + repeats - spared)
-            link.repeated = min(link.repeated + repeats, spared)
-        elif link.lazy_since is None:
-            link.lazy_since, link.reminded = now, False
-        settled = not self.healing and link.lazy_since is not None and now - link.lazy_since >= CROSSING
-        link.news += news
-        link.wasted += outdated + (repeats if settled and link.reminded else 0)
-        link.score = max(0, link.score + repeats - 2 * news)
-        if settled and repeats and not link.reminded:
-            link.lazy_since, link.reminded = now, True
-            return [_want(peer, RecordsWant(Turn.LAZY, ()))]
-        if not link.useful or link.in_tree or link.score < LAZY_AFTER:
-            return []
-        self._useless(link)
-        return [_want(peer, RecordsWant(Turn.LAZY, ()))]
-
-    def _useless(self, link: _Link) -> None:
-        link.useful = False
-        link.score = 0
-        self._flows = None
-
-    def turn(self, peer: PeerId, turn: Turn) -> None:
-        """Carry out what a neighbour's WANT asks of the link: LAZY takes back what EAGER and TREE have asked for, but
-        not what this node has."""
-        link = self._links.get(peer)
-        if link is None or turn is Turn.KEEP:
-            return
-        self._flows = None
-        if turn is Turn.LAZY:
-            self._useless(link)
-            link.child = False
-            return
-        if turn is Turn.TREE:
-            link.child = True
-        else:
-            link.useful, link.score = True, 0
-        link.lazy_since = None
-
-    def map_came(self, now: Millis) -> None:
-        """Note that a joiner has its map: it finds its place in the tree at once."""
-        if self._tree is not None:
-            self._tree.map_came(now)
-
-    def only_tree(self) -> None:
-        """Take it that no link has been of use beside the tree for long."""
-        for link in self._links.values():
-            self._useless(link)
-
-    def _parent(self) -> PeerId | None:
-        return next((peer for peer, link in self._links.items() if link.parent), None)
-
-    def _follow(self, tree: Tree, now: Millis) -> list[ToPeer]:
-        """Hang this node under the neighbour that the map now shows nearest to the root."""
-        before = self._parent()
-        parent = tree.parent(self._links, before, now)
-        if parent == before:
-            return []
-        frames: list[ToPeer] = []
-        self._flows = None
-        if before is not None:
-            self._links[before].parent = False
-            self._useless(self._links[before])
-            frames.append(_want(before, RecordsWant(Turn.LAZY, ())))
-        if parent is not None:
-            self._links[parent].parent, self._links[parent].lazy_since = True, None
-            frames.append(_want(parent, RecordsWant(Turn.TREE, ())))
-        return frames
-
     def ask(self, peer: PeerId, names: Iterable[RecordName], turn: Turn = Turn.EAGER) -> list[ToPeer]:
-        """Return the frames that pull records by name; the link turns eager unless told otherwise."""
+        """Return the frames that pull records by name; the link turns eager for such unless told otherwise."""
         wanted = list(names)
-        self.turn(peer, turn)
-        return [
-            _want(peer, RecordsWant(turn, tuple(wanted[at : at + NAMES_MAX])))
-            for at in range(0, len(wanted), NAMES_MAX)
+        lanes = self.flows.lanes_of(wanted)
+        wants = [
+            RecordsWant(turn, tuple(wanted[at : at + NAMES_MAX]), lanes) for at in range(0, len(wanted), NAMES_MAX)
         ]
-
-    def conduct(self, peer: PeerId) -> tuple[int, int]:
-        """Return how many records a link has brought that were new, and how many that its sender knew to be useless:
-        outdated ones, and whole ones after it was asked for names only."""
-        link = self._links.get(peer)
-        return (0, 0) if link is None else (link.news, link.wasted)
+        for want in wants[:1]:
+            self.flows.turn(peer, want)
+        return [ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD) for want in wants]
 
     def deadline(self) -> Millis | None:
         """Return when `flush` next has work."""
-        return soonest(self._flush_at, self._names_at, None if self._tree is None else self._tree.deadline())
+        return soonest(self._flush_at, self._names_at, self.flows.deadline())
 
     def flush(self, now: Millis, *, all_of_it: bool = False) -> list[ToPeer]:
         """Return the frames that are due, within the byte budget unless `all_of_it` (the last before a stop)."""
-        frames: list[ToPeer] = []
-        if self._tree is not None and not all_of_it and self._tree.due(now):
-            frames += self._follow(self._tree, now)
+        frames = [] if all_of_it else self.flows.follow(now)
         if all_of_it or (self._flush_at is not None and now >= self._flush_at):
             frames += self._flush_records(now, all_of_it=all_of_it)
         if self._names_at is not None and (all_of_it or now >= self._names_at):
@@ -463,7 +315,3 @@ def _newest_first(at: int, pushes: dict[bytes, _Push]) -> Iterator[tuple[int, in
 
 def _have(peer: PeerId, names: Sequence[RecordName]) -> ToPeer:
     return ToPeer(peer, FrameKind.RECORDS_HAVE, encode_have(names), Priority.RECORD)
-
-
-def _want(peer: PeerId, want: RecordsWant) -> ToPeer:
-    return ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD)

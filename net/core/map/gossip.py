@@ -13,12 +13,13 @@ from net.core.map._answers import Answers
 from net.core.map._backlog import Backlog
 from net.core.map._counts import Counts
 from net.core.map._deltas import Arrived, Deltas
+from net.core.map._flows import Brought
 from net.core.map._interest import Interest
 from net.core.map._origins import Origins
 from net.core.map._pulls import PULL_AFTER, Pulls
 from net.core.map._recent import Names, Seen
 from net.core.map._spread import Spread, record_frames
-from net.core.map._tree import Tree
+from net.core.map._tree import Trees
 from net.core.map._unconfirmed import Unconfirmed
 from net.core.map._verifier import Verifier
 from net.core.map.checks import Checks
@@ -90,8 +91,8 @@ class Gossip:
         self._names = Names()
         self.pulls = Pulls()
         self.answers = Answers(peer_map, archive)
-        tree = None if horizon else Tree(identity.peer, peer_map)
-        self.spread = Spread(identity.peer, self.answers.true_record, checks.between, tree)
+        trees = None if horizon else Trees(identity.peer, peer_map)
+        self.spread = Spread(identity.peer, self.answers.true_record, checks.between, trees)
         self._deltas = Deltas(peer_map, archive, checks)
         self._verifier = Verifier(peer_map, checks)
         self.backlog = Backlog(peer_map, archive, checks)
@@ -150,11 +151,12 @@ class Gossip:
         self.pulls.heard(peer, unknown, self.map, now, patience=patience)
 
     def _records(self, peer: PeerId, entries: list[bytes], now: Millis) -> list[MapEffect]:
-        counts, before, spent = self._counts, self._counts.tally(), self._verifier.spent()
+        spent, batch = self._verifier.spent(), Brought()
+        self._counts.batch = batch
         arrived = self._deltas.open(entries)
         effects = self._without_record(peer, arrived, now)
         answers = {raw for raw in arrived.whole if self.pulls.is_answer(peer, raw, now)}
-        late = self.pulls.answered(peer, answers, now)
+        batch.overtaken = self.pulls.answered(peer, answers, now)
         for raw in arrived.whole:
             digest = self._seen.digest(raw)
             if digest in self._seen:
@@ -165,22 +167,22 @@ class Gossip:
             except RemoteError as error:
                 effects.append(Fault(peer, error.penalty, str(error)))
                 break
-        news, again, outdated = (count - then for count, then in zip(counts.tally(), before, strict=True))
-        effects += self.spread.judged(peer, news=news, repeats=max(0, again - late), outdated=outdated, now=now)
+        effects += self.spread.flows.judged(peer, batch, now)
         return [*effects, *self._verifier.charge(peer, spent)]
 
     def _without_record(self, peer: PeerId, arrived: Arrived, now: Millis) -> list[MapEffect]:
         """Take note of the deltas that give no record to be taken: those of use are asked for whole."""
         self._have(peer, arrived.baseless, now, patience=0)
         self.spread.heard(peer, arrived.held)
-        self._counts.repeated += len(arrived.held) + len(arrived.doubtful)
+        for name in (*arrived.held, *arrived.doubtful):
+            self._counts.repeat(name)
         for seq in arrived.stale:
             self._counts.refuse(Refusal.STALE, seq, now)
         return list(self.spread.ask(peer, arrived.doubtful, Turn.KEEP))
 
     def _repeat(self, peer: PeerId, raw: bytes) -> None:
-        self._counts.repeated += 1
         origin = origin_of(raw)
+        self._counts.repeat(origin)
         seq = self.map.seq(origin)
         if seq is not None and self._archive.get(origin) == raw:
             self.spread.heard(peer, (record_name(origin[:PREFIX_BYTES], seq),))
@@ -223,7 +225,7 @@ class Gossip:
         if outcome.refusal is not None:
             self._counts.refuse(outcome.refusal, now, now)
             return []
-        self._counts.applied += 1
+        self._counts.take(record.peer)
         self._archive.put(record.peer, raw)
         self._offer(record, base, sender, now)
         events = self._seen_events(outcome.events, now)
@@ -273,7 +275,7 @@ class Gossip:
             self._verifier.require_proof(record)
             self.pulls.arrived(origin, record.seq)
         outcome = self.map.apply(record, now, checked=at_once, settle_later=True, judged=True)
-        self._counts.applied += 1
+        self._counts.take(origin)
         self._archive.put(origin, raw)
         if not at_once:
             self.backlog.add(origin, peer, now)
@@ -281,7 +283,7 @@ class Gossip:
 
     def settle(self, now: Millis) -> list[MapEffect]:
         """Take up the links of the records that came in ranges; return those confirmed."""
-        self.spread.map_came(now)
+        self.spread.flows.map_came(now)
         return self._seen_events(self.map.settle(), now)
 
     # --- contradictions --------------------------------------------------------------------------------------------
@@ -296,7 +298,7 @@ class Gossip:
         if not contradict(held, record):
             if self._seen.sampled(digest):
                 self._verifier.require_signature(record)
-            self._counts.repeated += 1  # the same content under another signature: nobody gains by relaying it
+            self._counts.repeat(record.peer)  # the same content under another signature: nobody gains by relaying it
             return []
         self._verifier.require_signature(record)
         self._seen.enter(digest)
@@ -366,7 +368,7 @@ class Gossip:
 
     def own_links_changed(self, links: Mapping[PeerId, OwnLink], now: Millis) -> None:
         """Take the listed links as they are now: signed and spread by `tick` when they have settled."""
-        self._own.set_links(links, now, at_once=self.spread.healing)
+        self._own.set_links(links, now, at_once=self.spread.flows.healing)
         self._unconfirmed.keep(links)
 
     def own_facts_changed(self, flags: Flags, uplink: int, tags: tuple[int, int, int], now: Millis) -> None:
@@ -409,12 +411,12 @@ class Gossip:
 
     def _serve(self, peer: PeerId, body: bytes, now: Millis) -> list[MapEffect]:
         want = decode_want(body)
-        self.spread.turn(peer, want.turn)
+        self.spread.flows.turn(peer, want)
         return list(record_frames(peer, self.answers.named(peer, want.names, now)))
 
     def set_healing(self, healing: bool) -> None:  # noqa: FBT001 (the state itself, by its name)
         """Turn immediate flooding on or off: while own links or the map are being mended."""
-        self.spread.healing = healing
+        self.spread.flows.healing = healing
 
     def set_interest(self, neighbours: Set[PeerId], candidates: Set[PeerId], routes: Set[PeerId]) -> None:
         """Set whose records go first when the byte budget is short: these three in order, then the newest."""
@@ -483,6 +485,6 @@ class Gossip:
             baseless=self._deltas.baseless,
             signed=self._counts.signed,
             signed_bytes=self._counts.signed_bytes,
-            eager=len(self.spread.eager()),
+            eager=len(self.spread.flows.eager()),
             expelled=self._counts.expelled,
         )

@@ -88,6 +88,17 @@ def name_seq(name: RecordName) -> int:
     return int.from_bytes(name[PREFIX_BYTES:], "big")
 
 
+LANES = 16
+"""Parts that the ids fall into, for records of different parts to travel along different links."""
+
+ALL_LANES = (1 << LANES) - 1
+
+
+def lane_of(name: bytes) -> int:
+    """Return the lane of an origin, by its id, its prefix or a name of its record: bits in which ids are random."""
+    return name[PREFIX_BYTES - 1] % LANES
+
+
 def newer(seq_low: int, held: int) -> bool:
     """Tell whether a name's `seq_low` is newer than the `seq` held."""
     return 0 < (seq_low - held) % (1 << 32) < 1 << 31
@@ -98,11 +109,12 @@ class Turn(IntEnum):
 
     KEEP = 0
     EAGER = 1
-    """Send me records whole: this link brought what others did not."""
+    """Send me these lanes' records whole as well: this link brought what others did not."""
     LAZY = 2
     """Send me names only: others bring the records earlier."""
     TREE = 3
-    """Send me records whole, until I say LAZY: you are my parent in the tree that I read off the map."""
+    """Send me these lanes' records whole, and no others for this reason, until I say LAZY: you are my parent in the
+    trees that I read off the map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +124,12 @@ class RecordsWant:
     turn: Turn
     names: tuple[RecordName, ...]
     """What the sender misses; the answer is the newest record held of each origin. May be empty."""
+    lanes: int = ALL_LANES
+    """What EAGER and TREE speak of, one bit a lane, the lowest for lane 0."""
+
+
+_OF_LANES = (Turn.EAGER, Turn.TREE)
+_LANES_BYTES = 2
 
 
 def encode_have(names: Sequence[RecordName]) -> bytes:
@@ -135,16 +153,25 @@ def _cut_names(raw: bytes) -> list[RecordName]:
 
 
 def encode_want(want: RecordsWant) -> bytes:
-    """Return the body of a RECORDS_WANT frame, for up to NAMES_MAX names."""
+    """Return the body of a RECORDS_WANT frame, for up to NAMES_MAX names and at least one lane."""
     assert len(want.names) <= NAMES_MAX, "names are cut before"
-    return bytes((want.turn,)) + b"".join(want.names)
+    assert 0 < want.lanes <= ALL_LANES, "who wants no lane says LAZY"
+    lanes = want.lanes.to_bytes(_LANES_BYTES, "big") if want.turn in _OF_LANES else b""
+    return bytes((want.turn,)) + lanes + b"".join(want.names)
 
 
 def decode_want(body: bytes) -> RecordsWant:
     """Return the request. Raises `Malformed`."""
     if not body or body[0] > max(Turn):
         raise Malformed("a request for records of an unknown kind")
-    return RecordsWant(Turn(body[0]), tuple(_cut_names(body[1:])))
+    turn = Turn(body[0])
+    if turn not in _OF_LANES:
+        return RecordsWant(turn, tuple(_cut_names(body[1:])))
+    names = 1 + _LANES_BYTES
+    lanes = int.from_bytes(body[1:names], "big")
+    if len(body) < names or not lanes:
+        raise Malformed("a request for records of no lane")
+    return RecordsWant(turn, tuple(_cut_names(body[names:])), lanes)
 
 
 def encode_equivocation(first: bytes, second: bytes) -> bytes:

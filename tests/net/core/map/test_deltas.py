@@ -165,7 +165,7 @@ def test_a_delta_to_the_record_held_is_a_repetition_and_an_older_one_stale() -> 
     give(one, B, signed(2), now=START + 2 * MINUTE)
     give_raw(one, A, again, now=START + 3 * MINUTE)
     assert one.gossip.statistics().refused == {Refusal.STALE: 1}
-    assert one.gossip.spread.conduct(A)[1] == 1, "all have had a newer one for long"
+    assert one.gossip.spread.flows.conduct(A)[1] == 1, "all have had a newer one for long"
 
 
 def test_an_origin_that_signs_twice_is_convicted_though_its_records_come_as_deltas() -> None:

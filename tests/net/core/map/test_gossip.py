@@ -10,10 +10,11 @@ from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
 from net.core.guard.limits import ALLOWANCES
 from net.core.map import _origins, _pulls, _recent, _spread
+from net.core.map._flows import CROSSING
 from net.core.map._origins import RECORD_BURST, RECORD_MIN_INTERVAL
 from net.core.map._pulls import PULL_AFTER, PULL_AGAIN
 from net.core.map._recent import Seen
-from net.core.map._spread import CROSSING, FLUSH_EVERY, GOSSIP_BUDGET, NAMES_EVERY, PUSH_PATIENCE
+from net.core.map._spread import FLUSH_EVERY, GOSSIP_BUDGET, NAMES_EVERY, PUSH_PATIENCE
 from net.core.map.peer_map import RECORD_LIFETIME
 from net.core.map.refusal import Refusal
 from net.core.wire.fault import Spent
@@ -73,7 +74,7 @@ def test_links_that_repeat_turn_lazy_and_back_by_a_pull() -> None:
         turned = give(one, B, record(identity(number)))
     (want,) = frames(turned, FrameKind.RECORDS_WANT)
     assert (want.peer, decode_want(want.body)) == (B, RecordsWant(Turn.LAZY, ()))
-    assert one.gossip.spread.eager() == [A]
+    assert one.gossip.spread.flows.eager() == [A]
     news = record(identity(9))
     give(one, A, news)
     effects = one.gossip.tick(Millis(START + 5_000))
@@ -82,7 +83,7 @@ def test_links_that_repeat_turn_lazy_and_back_by_a_pull() -> None:
     assert decode_have(have.body) == [record_name(news.peer[:12], news.seq)]
     wish = encode_want(RecordsWant(Turn.EAGER, tuple(decode_have(have.body))))
     assert sent(one.gossip.receive(B, FrameKind.RECORDS_WANT, wish, Millis(START + 5_000))) == [(B, news)]
-    assert one.gossip.spread.eager() == [A, B]
+    assert one.gossip.spread.flows.eager() == [A, B]
 
 
 def test_a_lazy_link_is_reminded_before_what_comes_whole_is_waste() -> None:
@@ -96,11 +97,11 @@ def test_a_lazy_link_is_reminded_before_what_comes_whole_is_waste() -> None:
     assert frames(give(one, B, news[4], now=START + CROSSING), FrameKind.RECORDS_WANT) == []
     (want,) = frames(give(one, B, news[5], now=START + 1_000 + CROSSING), FrameKind.RECORDS_WANT)
     assert decode_want(want.body) == RecordsWant(Turn.LAZY, ())
-    assert one.gossip.spread.conduct(B) == (0, 0)
+    assert one.gossip.spread.flows.conduct(B) == (0, 0)
     give(one, B, news[6], now=START + 2_000 + CROSSING)
-    assert one.gossip.spread.conduct(B) == (0, 0)
+    assert one.gossip.spread.flows.conduct(B) == (0, 0)
     give(one, B, news[7], now=START + 1_000 + 2 * CROSSING)
-    assert one.gossip.spread.conduct(B) == (0, 1)
+    assert one.gossip.spread.flows.conduct(B) == (0, 1)
 
 
 def test_outdated_records_are_waste_once_all_must_have_the_newer() -> None:
@@ -108,9 +109,9 @@ def test_outdated_records_are_waste_once_all_must_have_the_newer() -> None:
     born = START - 100_000
     give(one, A, record(identity(1), seq=START, born=born))
     give(one, B, record(identity(1), seq=START - 60_000, born=born), now=START + CROSSING - 1)
-    assert one.gossip.spread.conduct(B) == (0, 0)
+    assert one.gossip.spread.flows.conduct(B) == (0, 0)
     give(one, B, record(identity(1), seq=START - 50_000, born=born), now=START + CROSSING)
-    assert one.gossip.spread.conduct(B) == (0, 1)
+    assert one.gossip.spread.flows.conduct(B) == (0, 1)
 
 
 def test_a_named_record_is_pulled_when_it_does_not_come() -> None:
@@ -237,7 +238,7 @@ def test_outboxes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_spread, "PUSH_MAX", 4)
     monkeypatch.setattr(_spread, "NAMES_WAITING_MAX", 3)
     one = node(A, B, C)
-    one.gossip.spread.turn(C, Turn.LAZY)
+    one.gossip.spread.flows.turn(C, RecordsWant(Turn.LAZY, ()))
     sides = {0: 0, 1: 0}
     for number in range(1, 21):
         give(one, A, record(identity(number)))
@@ -286,7 +287,7 @@ def test_a_link_between_two_that_are_served_begins_lazy() -> None:
     assert (want.peer, decode_want(want.body)) == (peers[0], RecordsWant(Turn.LAZY, ()))
     newcomer = identity(9).peer
     assert frames(one.gossip.link_up(newcomer, START), FrameKind.RECORDS_WANT) == []
-    assert one.gossip.spread.eager() == [A, B, C, newcomer]
+    assert one.gossip.spread.flows.eager() == [A, B, C, newcomer]
 
 
 def test_the_byte_budget_sends_what_matters_first_and_the_rest_later() -> None:

@@ -33,13 +33,13 @@ def test_an_answer_that_another_overtook_is_an_answer() -> None:
     effects = one.gossip.tick(Millis(START + PULL_AFTER + PULL_AGAIN))
     assert [frame.peer for frame in frames(effects, FrameKind.RECORDS_WANT)] == [B]
     give(one, B, NEWS, now=START + 5_000)
-    before = one.gossip.spread.conduct(A)
+    before = one.gossip.spread.flows.conduct(A)
     effects = give(one, A, NEWS, now=START + 20_000)
     assert frames(effects, FrameKind.RECORDS_WANT) == [], "nothing turns the link lazy"
     one.gossip.tick(Millis(START + 10 * PATIENCE))
     assert one.gossip.pulls.conduct(A) == Account(late=1, handed=1)
     assert one.gossip.pulls.conduct(B) == Account(handed=1)
-    assert one.gossip.spread.conduct(A) == before
+    assert one.gossip.spread.flows.conduct(A) == before
 
 
 def test_silence_counts_after_the_patience_and_costs_no_strike() -> None:

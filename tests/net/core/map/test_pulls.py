@@ -51,7 +51,7 @@ def test_who_sends_nothing_it_names_is_annoying_within_ten_minutes_and_who_is_la
             answers.remove((at, number))
             give(one, A, record(identity(number)), now=now)
         if second and second * 1_000 % JUDGE_EVERY == 0:
-            news, outdated = one.gossip.spread.conduct(A)
+            news, outdated = one.gossip.spread.flows.conduct(A)
             account = one.gossip.pulls.conduct(A)
             deeds = Deeds(
                 useful=news + account.late + useful * second,

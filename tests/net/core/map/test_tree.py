@@ -1,68 +1,17 @@
-"""The tree read off the map: one for all who hold the same map, and what a node does about it on its links."""
+"""The trees read off the map: the same for all who hold the same map, and more of them the more peers there are."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chain.primitives.peer import PeerId
 from chain.primitives.units import Millis
-from net.core.map._spread import EAGER_ENOUGH, LAZY_AFTER, REPEATS_SPARED, Spread
-from net.core.map._tree import LOOK_AGAIN, LOOK_EVERY, ROOT_EVERY, Tree
+from net.core.map import _tree
+from net.core.map._tree import LOOK_AGAIN, LOOK_EVERY, LOOK_NEXT, PEERS_A_TREE, ROOT_EVERY, Trees, trees_for
 from net.core.map.peer_map import PeerMap
-from net.core.wire.delta import delta_between
-from net.core.wire.frame import ToPeer
-from net.core.wire.gossip import Turn, decode_want
-from net.core.wire.record import Direction
-from tests.helpers.map_world import START, identity, record
-from tests.helpers.shapes import random_graph, ring
-
-COUNT = 60
-PEERS = [identity(number).peer for number in range(1, COUNT + 1)]
-HOUR = Millis(START - START % ROOT_EVERY + ROOT_EVERY)
-
-
-def links_of(edges: list[tuple[int, int]], at: int) -> dict[PeerId, Direction]:
-    chosen = {PEERS[right]: Direction.OUT for left, right in edges if left == at}
-    return chosen | {PEERS[left]: Direction.IN for left, right in edges if right == at}
-
-
-def map_of(edges: list[tuple[int, int]]) -> PeerMap:
-    peer_map = PeerMap(bytes(8), lambda _: None)
-    for at in range(COUNT):
-        peer_map.apply(record(identity(at + 1), links_of(edges, at)), START)
-    return peer_map
-
-
-def woven(seed: int, *, pieces: int = 1) -> list[tuple[int, int]]:
-    """Links of so many rings of equal size with chords."""
-    size = COUNT // pieces
-    one = {(min(edge), max(edge)) for edge in (*ring(size), *random_graph(size, 4, seed))}
-    return [(first + left, first + right) for first in range(0, COUNT, size) for left, right in sorted(one)]
-
-
-def neighbours_of(edges: list[tuple[int, int]], at: int) -> list[PeerId]:
-    return list(links_of(edges, at))
-
-
-def parents(edges: list[tuple[int, int]], now: Millis) -> dict[PeerId, PeerId | None]:
-    peer_map = map_of(edges)
-    return {PEERS[at]: Tree(PEERS[at], peer_map).parent(neighbours_of(edges, at), None, now) for at in range(COUNT)}
-
-
-def hops_of(edges: list[tuple[int, int]]) -> dict[PeerId, int]:
-    """Return how far each peer is from the root of the hour."""
-    (root,) = (peer for peer, parent in parents(edges, HOUR).items() if parent is None)
-    hops = map_of(edges).hops_from_root(int.from_bytes(root[:8], "big"), PEERS)
-    return dict(zip(PEERS, hops, strict=True))
-
-
-def climb(peer: PeerId, above: dict[PeerId, PeerId | None]) -> list[PeerId]:
-    way = [peer]
-    while (parent := above[way[-1]]) is not None:
-        assert parent not in way, "a tree has no circles"
-        way.append(parent)
-    return way
-
-
-# --- the tree --------------------------------------------------------------------------------------------------------
+from net.core.wire.gossip import ALL_LANES, LANES
+from tests.helpers.map_world import identity
+from tests.helpers.woven import COUNT, HOUR, PEERS, climb, hops_of, map_of, neighbours_of, parent, parents, woven
 
 
 def test_all_who_hold_the_same_map_make_one_tree_as_shallow_as_it_can_be() -> None:
@@ -94,9 +43,9 @@ def test_every_piece_of_a_split_network_has_a_tree() -> None:
 def test_a_node_that_nobody_confirms_yet_hangs_under_a_neighbour_on_the_map() -> None:
     edges = woven(3)
     peer_map, newcomer, stranger = map_of(edges), identity(99).peer, identity(98).peer
-    assert Tree(newcomer, peer_map).parent([stranger], None, HOUR) is None
-    assert Tree(newcomer, peer_map).parent([stranger, PEERS[4]], None, HOUR) == PEERS[4]
-    assert Tree(newcomer, PeerMap(bytes(8), lambda _: None)).parent([PEERS[4]], None, HOUR) is None
+    assert parent(newcomer, peer_map, [stranger]) is None
+    assert parent(newcomer, peer_map, [stranger, PEERS[4]]) == PEERS[4]
+    assert parent(newcomer, PeerMap(bytes(8), lambda _: None), [PEERS[4]]) is None
 
 
 def test_a_parent_stays_while_nobody_is_nearer() -> None:
@@ -105,141 +54,86 @@ def test_a_parent_stays_while_nobody_is_nearer() -> None:
     for at in range(COUNT):
         near = neighbours_of(edges, at)
         for held in near:
-            parent = Tree(PEERS[at], peer_map).parent(near, held, HOUR)
+            found = parent(PEERS[at], peer_map, near, held=held)
             least = min(hops[peer] for peer in near)
             if hops[held] == least < hops[PEERS[at]]:
-                assert parent == held
+                assert found == held
             else:
-                assert parent is None or hops[parent] == least < hops[PEERS[at]]
+                assert found is None or hops[found] == least < hops[PEERS[at]]
 
 
-# --- the links -------------------------------------------------------------------------------------------------------
+# --- several of them -------------------------------------------------------------------------------------------------
 
 
-def linked(at: int) -> tuple[Spread, PeerId, list[PeerId]]:
-    """Return the outboxes of a node with all its links, its parent, and its other neighbours."""
-    edges = woven(5)
-    peer_map, near = map_of(edges), neighbours_of(edges, at)
-    spread = Spread(PEERS[at], lambda _: None, delta_between, Tree(PEERS[at], peer_map))
-    for peer in near:
-        spread.add(peer, peer_map.degree(peer), HOUR)
-    ((parent, turn),) = turns(spread.flush(HOUR))
-    assert turn is Turn.TREE
-    return spread, parent, [peer for peer in near if peer != parent]
+@given(st.integers(0, 10**6))
+def test_each_tree_serves_as_many_peers_as_it_can(peers: int) -> None:
+    trees = trees_for(peers)
+    assert LANES % trees == 0, "lanes fall evenly to the trees"
+    assert trees == LANES or peers <= trees * PEERS_A_TREE
+    assert trees == 1 or peers > trees // 2 * PEERS_A_TREE
 
 
-def turns(frames: list[ToPeer]) -> list[tuple[PeerId, Turn]]:
-    return [(frame.peer, decode_want(frame.body).turn) for frame in frames]
+def places(edges: list[tuple[int, int]], at: int, peer_map: PeerMap) -> dict[int, PeerId | None]:
+    """Return the parents of a node by the lanes of their trees, as it finds them one after the other."""
+    trees, found, now = Trees(PEERS[at], peer_map), dict[int, PeerId | None](), HOUR
+    trees.map_came(now)
+    while True:
+        due = trees.deadline()
+        assert due is not None
+        if due >= now + LOOK_AGAIN:
+            return found
+        lanes, above = trees.look(neighbours_of(edges, at), lambda _: None, due)
+        assert lanes not in found
+        found[lanes] = above
 
 
-def inner() -> int:
-    """Return a node with a parent and enough other neighbours."""
-    edges = woven(5)
-    above = parents(edges, HOUR)
-    return next(at for at in range(COUNT) if above[PEERS[at]] and len(neighbours_of(edges, at)) > EAGER_ENOUGH + 1)
+@pytest.mark.parametrize("count", [2, 16])
+def test_every_lane_has_one_tree_and_each_tree_its_root(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    edges = woven(6)
+    one = parents(edges, HOUR)
+    monkeypatch.setattr(_tree, "PEERS_A_TREE", -(-COUNT // count))
+    peer_map = map_of(edges)
+    above = {PEERS[at]: places(edges, at, peer_map) for at in range(COUNT)}
+    lanes = list(above[PEERS[0]])
+    assert len(lanes) == count
+    assert sum(lanes) == ALL_LANES
+    roots = set()
+    for tree in lanes:
+        ways = {peer: climb(peer, {each: found[tree] for each, found in above.items()}) for peer in PEERS}
+        (root,) = {way[-1] for way in ways.values()}
+        roots.add(root)
+    assert len(roots) > count // 2
+    first = next(tree for tree in lanes if tree & 1)
+    assert {peer: found[first] for peer, found in above.items()} == one, "the first tree of many is the only one of few"
 
 
-def test_repetitions_end_what_was_useful_but_not_the_tree() -> None:
-    spread, parent, others = linked(inner())
-    child, other = others[:2]
-    spread.turn(child, Turn.TREE)
-    for peer in (parent, child, other):
-        frames = spread.judged(peer, news=0, repeats=LAZY_AFTER, outdated=0, now=HOUR)
-        assert turns(frames) == ([(other, Turn.LAZY)] if peer == other else [])
-    assert parent in spread.eager()
-    assert child in spread.eager()
-    assert other not in spread.eager()
+def test_looks_along_many_trees_leave_the_node_time_between_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tree, "PEERS_A_TREE", 4)
+    edges = woven(6)
+    trees, near = Trees(PEERS[0], map_of(edges)), neighbours_of(edges, 0)
+    trees.links_changed(HOUR)
+    seen, now = set(), HOUR
+    for number in range(LANES):
+        assert trees.due(now)
+        seen.add(trees.look(near, lambda _: None, now).lanes)
+        assert not trees.due(now)
+        assert trees.deadline() == now + LOOK_NEXT or number == LANES - 1
+        now = Millis(now + LOOK_NEXT)
+    assert seen == {1 << lane for lane in range(LANES)}
+    trees.links_changed(now)
+    due = trees.deadline()
+    assert due is not None
+    assert HOUR + LOOK_AGAIN <= due <= HOUR + LOOK_EVERY
 
 
-@pytest.mark.parametrize("turn", [Turn.TREE, Turn.EAGER])
-def test_who_makes_a_link_eager_to_repeat_everything_wastes_this_node_s_time(turn: Turn) -> None:
-    spread, _, (honest, villain, *_) = linked(inner())
-    for number in range(3 * REPEATS_SPARED):
-        for peer in (honest, villain):
-            spread.turn(peer, turn)
-        spread.offer(PEERS[number % COUNT], Millis(HOUR + number), None, None, HOUR)
-        spread.judged(honest, news=0, repeats=1, outdated=0, now=HOUR)
-        spread.judged(villain, news=0, repeats=3, outdated=0, now=HOUR)
-    assert spread.conduct(honest) == (0, 0)
-    assert spread.conduct(villain) == (0, 2 * 3 * REPEATS_SPARED - REPEATS_SPARED)
-
-
-def test_lazy_takes_back_what_the_other_end_asked_for_and_no_more() -> None:
-    spread, parent, (child, *_) = linked(inner())
-    spread.turn(child, Turn.TREE)
-    for peer in (parent, child):
-        spread.turn(peer, Turn.LAZY)
-    assert parent in spread.eager(), "the way to the root is this node's to choose"
-    assert child not in spread.eager()
-
-
-def test_another_parent_is_found_when_the_link_to_it_falls() -> None:
-    edges = woven(5)
-    hops = hops_of(edges)
-    many = next(at for at in range(COUNT) if sum(hops[peer] < hops[PEERS[at]] for peer in neighbours_of(edges, at)) > 1)
-    spread, parent, others = linked(many)
-    assert spread.deadline() == HOUR + LOOK_EVERY
-    spread.remove(parent, Millis(HOUR + 1_000))
-    due = spread.deadline()
-    assert due == HOUR + LOOK_AGAIN, "links that come and go all the time cost no look each"
-    ((another, turn),) = turns(spread.flush(Millis(HOUR + LOOK_AGAIN)))
-    assert turn is Turn.TREE
-    assert another in others
-
-
-def test_a_node_without_a_way_looks_again_soon_and_the_root_does_not() -> None:
-    edges = woven(5)
-    hops = hops_of(edges)
-    one = next(at for at in range(COUNT) if sum(hops[peer] < hops[PEERS[at]] for peer in neighbours_of(edges, at)) == 1)
-    spread, parent, _ = linked(one)
-    spread.remove(parent, Millis(HOUR + LOOK_AGAIN))
-    assert spread.flush(Millis(HOUR + LOOK_AGAIN)) == [], "on its map it is as near to the root as before"
-    assert spread.deadline() == HOUR + 2 * LOOK_AGAIN
-    root = Tree(min(hops, key=hops.__getitem__), map_of(edges))
-    assert root.parent(list(hops)[:5], None, HOUR) is None
-    assert root.deadline() == HOUR + LOOK_EVERY
-
-
-def test_a_joiner_finds_its_place_as_soon_as_it_has_the_map() -> None:
-    edges = woven(5)
-    at, peer_map = inner(), PeerMap(bytes(8), lambda _: None)
-    spread = Spread(PEERS[at], lambda _: None, delta_between, Tree(PEERS[at], peer_map))
-    for peer in neighbours_of(edges, at):
-        spread.add(peer, 0, HOUR)
-    assert spread.flush(HOUR) == []
-    for other in range(COUNT):
-        peer_map.apply(record(identity(other + 1), links_of(edges, other)), START)
-    spread.map_came(Millis(HOUR + 1))
-    assert spread.deadline() == HOUR + 1
-    assert [turn for _, turn in turns(spread.flush(Millis(HOUR + 1)))] == [Turn.TREE]
-    assert set(spread.eager()) == set(neighbours_of(edges, at)), "what is new stays of use until it repeats"
-    spread.only_tree()
-    assert len(spread.eager()) == 1
-
-
-def test_another_root_moves_the_node_to_another_parent() -> None:
-    spread, parent, _ = linked(inner())
-    for hour in range(1, 24):
-        said = turns(spread.flush(Millis(HOUR + hour * ROOT_EVERY)))
-        if said:
-            break
-    assert said[0] == (parent, Turn.LAZY)
-    assert [turn for _, turn in said[1:]] in ([], [Turn.TREE]), "no parent where the node is the root itself"
-    assert spread.flush(Millis(HOUR + hour * ROOT_EVERY + LOOK_EVERY)) == []
-
-
-def test_with_a_parent_a_link_to_a_served_peer_begins_lazy_and_to_a_newcomer_eager() -> None:
-    spread, parent, others = linked(inner())
-    for peer in others:
-        spread.turn(peer, Turn.LAZY)
-    assert spread.eager() == [parent]
-    served, newcomer = identity(97).peer, identity(96).peer
-    assert turns(spread.add(served, EAGER_ENOUGH, HOUR)) == [(served, Turn.LAZY)]
-    assert spread.add(newcomer, 0, HOUR) == []
-    assert spread.eager() == [parent, newcomer]
-
-
-def test_nothing_is_looked_for_at_the_last_flush() -> None:
-    spread, parent, _ = linked(inner())
-    spread.remove(parent, HOUR)
-    assert spread.flush(Millis(HOUR + LOOK_EVERY), all_of_it=True) == []
+def test_a_map_that_shrinks_gives_the_lanes_back_to_fewer_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_tree, "PEERS_A_TREE", 30)
+    edges = woven(6)
+    trees, near = Trees(PEERS[0], map_of(edges)), neighbours_of(edges, 0)
+    halves = [trees.look(near, lambda _: None, Millis(HOUR + at * LOOK_NEXT)).lanes for at in range(2)]
+    assert halves == [0x5555, 0xAAAA]
+    assert trees.lanes_beside(3) == 0xAAAA
+    monkeypatch.setattr(_tree, "PEERS_A_TREE", 60)
+    assert trees.look(near, lambda _: None, Millis(HOUR + LOOK_EVERY)).lanes == ALL_LANES
+    assert trees.lanes_beside(3) == ALL_LANES
+    assert trees.deadline() == HOUR + 2 * LOOK_EVERY

@@ -11,6 +11,7 @@ from chain.primitives.errors import Malformed
 from chain.primitives.units import Millis
 from net.core.wire.frame import FRAME_MAX, FrameKind, encode_frame
 from net.core.wire.gossip import (
+    ALL_LANES,
     BATCH_MAX,
     NAMES_MAX,
     RecordName,
@@ -65,7 +66,14 @@ def test_any_bytes(raw: bytes) -> None:
 def test_names_round_trip(names: list[RecordName]) -> None:
     assert decode_have(encode_have(names)) == names
     assert [record_name(name_prefix(name), name_seq(name)) for name in names] == names
-    want = RecordsWant(Turn.EAGER, tuple(names))
+    for turn in Turn:
+        want = RecordsWant(turn, tuple(names))
+        assert decode_want(encode_want(want)) == want
+
+
+@given(st.integers(1, ALL_LANES), st.sampled_from([Turn.EAGER, Turn.TREE]))
+def test_lanes_round_trip(lanes: int, turn: Turn) -> None:
+    want = RecordsWant(turn, (), lanes)
     assert decode_want(encode_want(want)) == want
 
 
@@ -74,7 +82,8 @@ def test_limits_of_names_and_batches() -> None:
     for body in (name * (NAMES_MAX + 1), b"", name[:-1]):
         with pytest.raises(Malformed):
             decode_have(body)
-    for body in (b"", b"\x04", b"\x00" + name * (NAMES_MAX + 1)):
+    lanes = (b"\x01", b"\x03", b"\x01\x01", b"\x03\x00\x00", b"\x03\x00\x00" + name, b"\x01" + name)
+    for body in (b"", b"\x04", b"\x00" + name * (NAMES_MAX + 1), b"\x00\xff\xff", *lanes):
         with pytest.raises(Malformed):
             decode_want(body)
     for items in ([], [b""], [b"x" * (RECORD_MAX + 1)], [b"x"] * (BATCH_MAX + 1), ["text"]):
