@@ -61,7 +61,7 @@ class _Flow:
     passed_before: int = 0
     """How many records this node had passed on when the link came up."""
     repeated: int = 0
-    """What the link has brought again of lanes that go, without what was waste."""
+    """What the link has brought again while any lanes went, without what was waste."""
     score: int = 0
     news: int = 0
     wasted: int = 0
@@ -137,8 +137,8 @@ class Flows:
         """Count what a batch brought; turn the link lazy when it keeps repeating what came by others.
 
         Repetitions of lanes that have been lazy for CROSSING remind the other end of it; those that come as long after
-        that are waste, and so are those of eager lanes beyond what an honest neighbour could repeat, for the other
-        end alone makes them eager if it likes.
+        that are waste, and so are those over a link with eager lanes beyond what an honest neighbour could repeat, for
+        the other end alone makes lanes eager, or others, if it likes.
         """
         flow = self._flows.get(peer)
         if flow is None:
@@ -148,14 +148,14 @@ class Flows:
         elif flow.lazy_since is None:
             flow.lazy_since, flow.reminded = now, False
         repeats = max(0, sum(brought.repeats) - brought.overtaken)
-        due = min(repeats, _within(brought.repeats, flow.eager))
-        spared = REPEATS_SPARED + self.passed - flow.passed_before
-        flow.wasted += max(0, flow.repeated + due - spared)
-        flow.repeated = min(flow.repeated + due, spared)
         settled = not self.healing and flow.lazy_since is not None and now - flow.lazy_since >= CROSSING
-        stray = repeats - due if settled else 0
+        stray = max(0, repeats - _within(brought.repeats, flow.eager)) if settled else 0
+        waste = stray if flow.reminded else 0
+        spared = REPEATS_SPARED + self.passed - flow.passed_before
+        again = flow.repeated + (repeats - waste if flow.eager else 0)
+        flow.repeated = min(again, spared)
+        flow.wasted += brought.outdated + waste + again - flow.repeated
         flow.news += sum(brought.news)
-        flow.wasted += brought.outdated + (stray if flow.reminded else 0)
         beside = flow.beside
         gain = 2 * _within(brought.news, beside) + brought.overtaken
         flow.score = max(0, flow.score + _within(brought.repeats, beside) - gain)
@@ -174,8 +174,13 @@ class Flows:
         self._changed()
 
     def _wants(self, peer: PeerId, flow: _Flow) -> list[ToPeer]:
-        """Tell a neighbour that the link carries what the trees need, and names."""
-        return [_want(peer, Turn.LAZY), *([_want(peer, Turn.TREE, flow.parent)] if flow.parent else [])]
+        """Tell a neighbour which lanes this node wants whole, and no others."""
+        wants = [_want(peer, Turn.LAZY)]
+        if flow.parent:
+            wants.append(_want(peer, Turn.TREE, flow.parent))
+        if flow.beside:
+            wants.append(_want(peer, Turn.EAGER, flow.beside))
+        return wants
 
     def turn(self, peer: PeerId, want: RecordsWant) -> None:
         """Carry out what a neighbour's WANT asks of the link: LAZY takes back what EAGER and TREE have asked for, but

@@ -60,12 +60,13 @@ def test_repetitions_end_what_was_useful_but_not_the_tree() -> None:
     assert other not in flows.eager()
 
 
+@pytest.mark.parametrize("lanes", [ALL_LANES, 0b10])
 @pytest.mark.parametrize("turn", [Turn.TREE, Turn.EAGER])
-def test_who_makes_a_link_eager_to_repeat_everything_wastes_this_node_s_time(turn: Turn) -> None:
+def test_who_makes_lanes_eager_to_repeat_everything_wastes_this_node_s_time(turn: Turn, lanes: int) -> None:
     flows, _, (honest, villain, *_) = linked(inner())
     for _ in range(3 * REPEATS_SPARED):
         for peer in (honest, villain):
-            flows.turn(peer, RecordsWant(turn, ()))
+            flows.turn(peer, RecordsWant(turn, (), lanes))
         flows.passed += 1
         flows.judged(honest, again(1), HOUR)
         flows.judged(villain, again(3), HOUR)
@@ -264,9 +265,13 @@ def test_lanes_that_nobody_asked_for_are_reminded_of_before_they_are_waste(
     assert flows.judged(even, again(9, lane=0), Millis(HOUR + CROSSING)) == []
     reminded = said(flows.judged(even, again(1, lane=1), Millis(HOUR + CROSSING)))
     assert reminded == [(even, Turn.LAZY, ALL_LANES), (even, Turn.TREE, EVEN)]
-    flows.judged(even, again(1, lane=1), Millis(HOUR + 2 * CROSSING - 1))
+    flows.turn(even, RecordsWant(Turn.EAGER, (), 0b1000))
+    for late in (0, CROSSING):
+        reminded = said(flows.judged(even, again(1, lane=1), Millis(HOUR + CROSSING + late)))
+    assert reminded == [(even, Turn.LAZY, ALL_LANES), (even, Turn.TREE, EVEN), (even, Turn.EAGER, 0b1000)]
+    flows.judged(even, again(1, lane=1), Millis(HOUR + 3 * CROSSING - 1))
     assert flows.conduct(even) == (0, 0)
-    flows.judged(even, again(5, lane=1), Millis(HOUR + 2 * CROSSING))
+    flows.judged(even, again(5, lane=1), Millis(HOUR + 3 * CROSSING))
     assert flows.conduct(even) == (0, 5)
 
 
