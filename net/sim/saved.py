@@ -27,7 +27,7 @@ from net.sim.node import SimNode
 from net.sim.progress import Steps, unheard
 from net.sim.world import End, Wire, World
 
-VERSION = 14
+VERSION = 15
 """Raised whenever a class whose instances a world holds changes."""
 
 RAW_FROM = 128
