@@ -161,26 +161,17 @@ class Flows:
         flow.score = max(0, flow.score + _within(brought.repeats, beside) - gain)
         if stray and not flow.reminded:
             flow.lazy_since, flow.reminded = now, True
-            return self._wants(peer, flow)
+            return _wants(peer, flow)
         if not beside or flow.score < LAZY_AFTER:
             return []
         self._useless(flow)
-        return self._wants(peer, flow)
+        return _wants(peer, flow)
 
     def _useless(self, flow: _Flow) -> None:
         flow.useful = 0
         flow.score = 0
         flow.lazy_since = None
         self._changed()
-
-    def _wants(self, peer: PeerId, flow: _Flow) -> list[ToPeer]:
-        """Tell a neighbour which lanes this node wants whole, and no others."""
-        wants = [_want(peer, Turn.LAZY)]
-        if flow.parent:
-            wants.append(_want(peer, Turn.TREE, flow.parent))
-        if flow.beside:
-            wants.append(_want(peer, Turn.EAGER, flow.beside))
-        return wants
 
     def turn(self, peer: PeerId, want: RecordsWant) -> None:
         """Carry out what a neighbour's WANT asks of the link: LAZY takes back what EAGER and TREE have asked for, but
@@ -253,5 +244,20 @@ def _within(counts: list[int], lanes: int) -> int:
     return sum(count for lane, count in enumerate(counts) if lanes >> lane & 1)
 
 
+def _wants(peer: PeerId, flow: _Flow) -> list[ToPeer]:
+    """Tell a neighbour which lanes this node wants whole, and no others."""
+    wants = [_want(peer, Turn.LAZY)]
+    if flow.parent:
+        wants.append(_want(peer, Turn.TREE, flow.parent))
+    if flow.beside:
+        wants.append(_want(peer, Turn.EAGER, flow.beside))
+    return wants
+
+
 def _want(peer: PeerId, turn: Turn, lanes: int = ALL_LANES) -> ToPeer:
-    return ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(RecordsWant(turn, (), lanes)), Priority.RECORD)
+    return want_frame(peer, RecordsWant(turn, (), lanes))
+
+
+def want_frame(peer: PeerId, want: RecordsWant) -> ToPeer:
+    """Return the frame that asks a neighbour for records by name, or for lanes."""
+    return ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD)

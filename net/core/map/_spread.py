@@ -13,7 +13,7 @@ from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
 from net.core.map._credit import Credit
-from net.core.map._flows import Flows
+from net.core.map._flows import Flows, want_frame
 from net.core.map._tree import Trees
 from net.core.moments import soonest
 from net.core.wire.frame import FrameKind, ToPeer
@@ -24,7 +24,6 @@ from net.core.wire.gossip import (
     Turn,
     encode_have,
     encode_records,
-    encode_want,
     lane_of,
     name_seq,
     record_name,
@@ -199,7 +198,7 @@ class Spread:
         ]
         for want in wants[:1]:
             self.flows.turn(peer, want)
-        return [ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD) for want in wants]
+        return [want_frame(peer, want) for want in wants]
 
     def deadline(self) -> Millis | None:
         """Return when `flush` next has work."""

@@ -11,11 +11,11 @@ from random import Random
 
 from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
-from net.core.effects import Priority
+from net.core.map._flows import want_frame
 from net.core.map.peer_map import PeerMap
 from net.core.ports import RecordArchive
-from net.core.wire.frame import FrameKind, ToPeer
-from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want, record_name
+from net.core.wire.frame import ToPeer
+from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, record_name
 from net.core.wire.record import Record
 
 SAMPLE = 1_000
@@ -127,4 +127,4 @@ def _asks(missing: list[bytes], neighbours: list[PeerId], rng: Random) -> list[T
     for prefix in rng.sample(missing, min(NAMES_MAX, len(missing))):
         asked.setdefault(by_prefix.get(prefix, anyone), []).append(record_name(prefix, 0))
     wants = [(peer, RecordsWant(Turn.KEEP, tuple(names))) for peer, names in asked.items()]
-    return [ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD) for peer, want in wants]
+    return [want_frame(peer, want) for peer, want in wants]

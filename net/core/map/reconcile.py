@@ -13,6 +13,7 @@ from chain.primitives.peer import PREFIX_BYTES, PeerId
 from chain.primitives.units import Millis
 from net.core.effects import Priority
 from net.core.map._fingerprints import Fingerprints, equal_parts, merged
+from net.core.map._flows import want_frame
 from net.core.map._marks import NEAR
 from net.core.map._serving import Serving
 from net.core.map._spread import record_frames
@@ -21,7 +22,7 @@ from net.core.map.gossip import Gossip
 from net.core.map.horizon import NO_FINGERPRINT
 from net.core.wire.fault import Fault
 from net.core.wire.frame import FrameKind, ToPeer
-from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, encode_want, record_name
+from net.core.wire.gossip import NAMES_MAX, RecordName, RecordsWant, Turn, record_name
 from net.core.wire.reconcile import (
     SALT_BYTES,
     WHOLE,
@@ -322,7 +323,7 @@ class Reconciler:
         effects: list[MapEffect] = list(record_frames(peer, spare, Priority.BULK))
         for at in range(0, len(wanted), NAMES_MAX):
             want = RecordsWant(Turn.KEEP, tuple(wanted[at : at + NAMES_MAX]))
-            effects.append(ToPeer(peer, FrameKind.RECORDS_WANT, encode_want(want), Priority.RECORD))
+            effects.append(want_frame(peer, want))
         return effects
 
     def _misses(self, item: Item) -> bool:
