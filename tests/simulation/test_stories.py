@@ -40,6 +40,7 @@ def test_growth_churn_and_crash(tmp_path: Path) -> None:
     assert third.numbers["survivors"] == 16
     assert third.numbers["one_piece_of_100_draws"] == 100
     assert float(third.numbers["half_gone_worst_giant"] or 0) > 0.9
+    assert float(third.numbers["half_gone_worst_giant_of_random"] or 0) > 0.9
     assert third.numbers["pieces_after_60_s"] == 1
     assert float(third.numbers["mean_precision"] or 0) >= 0.99
     assert third.numbers["reached"] == 1.0

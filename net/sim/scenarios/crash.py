@@ -1,18 +1,20 @@
 """A random share of the peers vanishes at once, without a word."""
 
-from collections.abc import Sequence
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from net.sim.arrays.graph import component_sizes
+from net.sim.arrays.graph import component_sizes, random_graph
 from net.sim.measures import links_matrix, shape
-from net.sim.node import SimNode
 from net.sim.progress import Progress
 from net.sim.scenarios.growth import TOPIC
 from net.sim.scenarios.outcome import Outcome
 from net.sim.scenarios.story import MESSAGE_TIME, Teller, interrupted
 from net.sim.world import World
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 DRAWS = 100
 """Random crashes of the graph as it is, beside the one that is lived through: does one piece remain at once?"""
@@ -29,7 +31,10 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     running = [node for node in world.nodes if node.running]
     outcome = Outcome("crash", len(running), world.seed, since=f"{share:.0%} of them vanished")
     teller = Teller(world, outcome, total=duration + MESSAGE_TIME, progress=progress)
-    third, half = (_giants(running, part, world.seed) for part in (share, 1 / 2))
+    links = links_matrix(running)
+    chance = random_graph(np.diff(links.indptr).astype(np.int64), np.random.default_rng(world.seed))
+    third, half = (_giants(links, part, world.seed) for part in (share, 1 / 2))
+    half_by_chance = _giants(chance, 1 / 2, world.seed)
     for node in rng.sample(running, _gone(len(running), share)):
         node.crash()
     left = [node for node in world.nodes if node.running]
@@ -39,6 +44,8 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
         f"one_piece_of_{DRAWS}_draws": sum(giant == 1 for giant in third),
         "half_gone_mean_giant": sum(half) / len(half),
         "half_gone_worst_giant": min(half),
+        "half_gone_mean_giant_of_random": sum(half_by_chance) / len(half_by_chance),
+        "half_gone_worst_giant_of_random": min(half_by_chance),
         "pieces_at_once": at_once.components,
         "degree_at_once": at_once.mean_degree,
     }
@@ -51,13 +58,13 @@ def run(world: World, *, share: float = 1 / 3, duration: int = 120_000, progress
     return teller.end()
 
 
-def _giants(nodes: Sequence[SimNode], share: float, seed: int) -> list[float]:
-    """Return, for each of DRAWS crashes of a share of the nodes, the part of the others in the largest piece."""
-    links = links_matrix(nodes)
+def _giants(links: "csr_array", share: float, seed: int) -> list[float]:
+    """Return, for each of DRAWS crashes of a share of the peers, the part of the others in the largest piece."""
+    peers = links.shape[0]
     giants = []
     for draw in range(DRAWS):
-        gone = Random(f"crash/{seed}/{share}/{draw}").sample(range(len(nodes)), _gone(len(nodes), share))
-        stay = np.setdiff1d(np.arange(len(nodes)), gone)
+        gone = Random(f"crash/{seed}/{share}/{draw}").sample(range(peers), _gone(peers, share))
+        stay = np.setdiff1d(np.arange(peers), gone)
         giants.append(float(component_sizes(links[stay][:, stay]).max() / len(stay)))
     return giants
 

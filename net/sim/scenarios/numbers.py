@@ -63,6 +63,8 @@ NUMBERS = {
     "one_piece_of_100_draws": Number("a third gone: one piece at once", "of 100 draws"),
     "half_gone_mean_giant": Number("half gone: largest piece, mean", SHARE),
     "half_gone_worst_giant": Number("half gone: largest piece, worst", SHARE),
+    "half_gone_mean_giant_of_random": Number("the same of a random graph, mean", SHARE),
+    "half_gone_worst_giant_of_random": Number("the same of a random graph, worst", SHARE),
     "pieces_at_once": Number("pieces at once"),
     "degree_at_once": Number("links of a peer at once, mean"),
     "pieces_after_60_s": Number("pieces after 60 s"),
